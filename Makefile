@@ -1,0 +1,51 @@
+# Each target sets up what it needs. `make run`: the demo. `make test`: the tests. `make check`: lint, types, imports.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: run test check bench screenshots lock clean
+
+run: $(VENV)/run.done
+	$(BIN)/satomori up --sample
+
+test: $(VENV)/dev.done
+	tests/install-servers.sh
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(VENV)/dev.done
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/dev.done
+	tests/install-servers.sh
+	$(BIN)/python tests/bench/run.py
+
+# Pictures of the console for README.md, taken by the browser tests.
+screenshots: $(VENV)/dev.done
+	tests/install-servers.sh
+	$(BIN)/python tests/dashboards/screenshots.py docs/images
+
+# Only names and versions: no index, no address, not ourselves.
+lock: $(VENV)/dev.done
+	$(BIN)/pip-compile --quiet --strip-extras --all-extras --no-annotate --no-emit-index-url --no-emit-find-links \
+	  --no-emit-trusted-host --no-emit-options --no-header --upgrade --output-file requirements.lock pyproject.toml
+	sed -i -E '/^(satomori |#|$$)/d' requirements.lock
+
+$(VENV)/bin/pip:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Satomori needs Python 3.11 or later")'
+	$(PYTHON) -m venv $(VENV) || { tests/install-servers.sh venv && $(PYTHON) -m venv $(VENV); }
+
+# The lock pins every version; `-c` takes from it only what an extra needs.
+$(VENV)/run.done: pyproject.toml requirements.lock | $(VENV)/bin/pip
+	$(BIN)/pip install --quiet --editable '.[all]' --constraint requirements.lock
+	touch $@
+
+$(VENV)/dev.done: pyproject.toml requirements.lock | $(VENV)/bin/pip
+	$(BIN)/pip install --quiet --editable '.[dev]' --constraint requirements.lock
+	touch $@ $(VENV)/run.done
+
+clean:
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
