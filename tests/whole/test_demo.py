@@ -1,0 +1,137 @@
+"""The demo as a newcomer sees it: `satomori up --sample`, from the first second to Ctrl-C."""
+
+import contextlib
+import json
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+import pytest
+from paho.mqtt import publish
+
+from support.running import Up, running, satomori, wait_for
+
+CONSOLE_WITHIN_S = 20
+HISTORY_WITHIN_S = 90
+ALERT_WITHIN_S = 120
+PARTS = ("broker", "ingest", "api", "analytics", "maintenance", "simulate", "edge")
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    with running(tmp_path_factory.mktemp("demo"), "--sample") as up:
+        yield up
+
+
+def test_the_console_answers_soon(demo: Up) -> None:
+    wait_for("the console's login page", lambda: demo.answers("/login"), CONSOLE_WITHIN_S)
+    assert demo.said_with("login"), demo.said
+
+
+def test_the_history_is_in_and_nobody_was_told_of_it(demo: Up) -> None:
+    ready = wait_for("ready", lambda: demo.said_with("ready"), HISTORY_WITHIN_S + CONSOLE_WITHIN_S, every_s=0.5)
+    progress = [record["at_s"] for record in demo.said if "progress" in record]
+    assert ready["at_s"] - progress[0] <= HISTORY_WITHIN_S
+    [(stored,)] = demo.observations("SELECT count(*) FROM observation")
+    assert stored > 600_000
+    assert demo.registry("SELECT count(*) FROM notification") == [(0,)]
+
+
+def test_a_fault_becomes_an_alert(demo: Up) -> None:
+    alerts = wait_for(
+        "a first alert",
+        lambda: demo.registry("SELECT id, level, text_ja, text_en, advice_ja FROM alert WHERE NOT historical"),
+        ALERT_WITHIN_S,
+    )
+    _, level, text_ja, text_en, advice_ja = alerts[0]
+    assert level >= 3
+    assert text_ja
+    assert text_en
+    assert advice_ja
+
+
+def test_a_second_up_on_the_same_state_is_refused(demo: Up) -> None:
+    second = satomori("up", *demo.options)
+    assert second.returncode == 2
+    assert str(demo.process.pid) in second.stderr
+    assert demo.process.poll() is None
+
+
+BAD_MESSAGES: dict[str, tuple[str, bytes]] = {
+    "not_json": ("telemetry", b"\xff\xfe not JSON"),
+    "not_senml": ("telemetry", b'{"temperature": 21.5}'),
+    "unknown_device": ("telemetry", b'[{"n":"nobody/rain","v":1}]'),
+    "unit": ("telemetry", b'[{"n":"%(device)s/%(metric)s","u":"furlong","v":1}]'),
+    "not_finite": ("telemetry", b'[{"n":"%(device)s/%(metric)s","v":1e999}]'),
+    "time_unset": ("telemetry", b'[{"n":"%(device)s/%(metric)s","t":3600,"v":1}]'),
+    "future": ("telemetry", b'[{"n":"%(device)s/%(metric)s","t":4102444800,"v":1}]'),
+    "too_large": ("telemetry", b" " * 1_500_000),
+}
+
+
+def test_bad_messages_are_set_aside_with_their_reason_and_disturb_nothing(demo: Up) -> None:
+    """Each kind of bad message is in quarantine by its name, and values keep arriving. 5 MB the broker itself refuses."""
+    [(gateway, device, metric)] = demo.registry(
+        "SELECT p.gateway_id, d.device_id, d.metric FROM datastream d JOIN placement p ON p.device_id = d.device_id "
+        "JOIN gateway g ON g.id = p.gateway_id WHERE g.kind = 'direct' LIMIT 1"
+    )
+    words = {b"device": device.encode(), b"metric": metric.encode()}
+    messages: list[Any] = [
+        {
+            "topic": f"satomori/v1/{gateway}/{channel}",
+            "payload": payload % words if b"%(" in payload else payload,
+            "qos": 1,
+        }
+        for channel, payload in BAD_MESSAGES.values()
+    ]
+    publish.multiple(messages, hostname="127.0.0.1", port=demo.mqtt_port)
+    with contextlib.suppress(OSError, ValueError):  # the broker may close the line on it
+        huge = b" " * 5_000_000
+        publish.single(f"satomori/v1/{gateway}/telemetry", huge, qos=0, hostname="127.0.0.1", port=demo.mqtt_port)
+
+    def reasons() -> set[str]:
+        done = satomori("quarantine", "list", "--json", *demo.options)
+        assert done.returncode == 0, done.stderr
+        return {row["reason"] for row in json.loads(done.stdout)}
+
+    wait_for("all reasons in quarantine", lambda: set(BAD_MESSAGES) <= reasons(), 30, every_s=1)
+    [(newest,)] = demo.observations("SELECT max(observed_at_us) FROM observation")
+    wait_for(
+        "values keep arriving",
+        lambda: demo.observations("SELECT 1 FROM observation WHERE observed_at_us > ? LIMIT 1", newest + 5_000_000),
+        30,
+    )
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_killed_with_9_comes_back_while_data_flow(demo: Up, part: str) -> None:
+    name = next(key for key in demo.children() if key.startswith(part))
+    victim = demo.children()[name]
+    victim.send_signal(signal.SIGKILL)
+    wait_for(f"{name} started again", lambda: name in demo.children() and demo.children()[name].pid != victim.pid, 20)
+    [(newest,)] = demo.observations("SELECT max(observed_at_us) FROM observation")
+    wait_for(
+        "new values in the store",
+        lambda: demo.observations("SELECT 1 FROM observation WHERE observed_at_us > ? LIMIT 1", newest + 5_000_000),
+        60,
+    )
+
+
+def test_no_reading_is_missing_or_double_after_all_those_kills(demo: Up) -> None:
+    """The ledger against the store, while data keep flowing; what is on its way is given half a minute."""
+    rows = demo.audit()
+    assert len(rows) > 10
+    wait_for("an audit without gaps, excess or missing", lambda: not _wrong(demo.audit()), 45, every_s=2)
+
+
+def _wrong(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row for row in rows if row.get("gaps") or row.get("excess") or row.get("missing")]
+
+
+def test_ctrl_c_leaves_no_process_behind(demo: Up) -> None:
+    family = psutil.Process(demo.process.pid).children(recursive=True)
+    assert len(family) > 8
+    assert demo.stop() == 0
+    _, alive = psutil.wait_procs(family, timeout=2)
+    assert alive == []
