@@ -1,0 +1,1 @@
+"""Authorised queries and the HTTP interface on them."""

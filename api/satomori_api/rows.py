@@ -1,0 +1,228 @@
+"""Rows of the registry and the ledger as views. Pure."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from satomori_api.views import (
+    AlertView,
+    AssetView,
+    AuditView,
+    DatastreamView,
+    DeviceView,
+    FindingView,
+    GatewayView,
+    LatestView,
+    QuarantineView,
+    Standing,
+)
+from satomori_core import ranges
+from satomori_core.metrics import catalogue
+from satomori_core.vocabulary import Level
+from satomori_store import models
+from satomori_store.access import Viewer
+from satomori_store.ledger import AuditRow, QuarantineEntry, ReadingCount
+
+PAYLOAD_SHOWN = 2000
+GAPS_SHOWN = 100
+
+
+def in_language(viewer: Viewer, ja: str, en: str) -> str:
+    return en if viewer.language == "en" else ja
+
+
+def finding_view(row: models.Finding, viewer: Viewer) -> FindingView:
+    return FindingView(
+        id=row.id,
+        fingerprint=row.fingerprint,
+        kind=row.kind,
+        cause=row.cause,
+        asset_id=row.asset_id,
+        datastream_id=row.datastream_id,
+        gateway_id=row.gateway_id,
+        detector=row.detector,
+        level=Level(row.level),
+        confidence=row.confidence,
+        since_us=row.since_us,
+        until_us=row.until_us,
+        found_us=row.found_us,
+        updated_us=row.updated_us,
+        historical=row.historical,
+        evidence=row.evidence,
+        text=in_language(viewer, row.text_ja, row.text_en),
+        advice=in_language(viewer, row.advice_ja, row.advice_en),
+        text_ja=row.text_ja,
+        text_en=row.text_en,
+        advice_ja=row.advice_ja,
+        advice_en=row.advice_en,
+    )
+
+
+def alert_state(row: models.Alert) -> str:
+    if row.resolved_us is not None:
+        return "resolved"
+    return "open" if row.acknowledged_us is None else "acknowledged"
+
+
+def alert_view(row: models.Alert, asset: models.Asset, datastream_id: int | None, viewer: Viewer) -> AlertView:
+    return AlertView(
+        id=row.id,
+        state=alert_state(row),
+        priority=row.priority,
+        level=Level(row.level),
+        cause=row.cause,
+        asset_id=row.asset_id,
+        asset_name=asset.name,
+        asset_name_en=asset.name_en,
+        class_=asset.class_,
+        municipality_id=asset.municipality_id,
+        organisation_id=row.organisation_id,
+        finding_id=row.finding_id,
+        datastream_id=datastream_id,
+        since_us=row.since_us,
+        opened_us=row.opened_us,
+        updated_us=row.updated_us,
+        acknowledged_us=row.acknowledged_us,
+        acknowledged_by=row.acknowledged_by,
+        note=row.note,
+        resolved_us=row.resolved_us,
+        inhibited_by=row.inhibited_by,
+        historical=row.historical,
+        text=in_language(viewer, row.text_ja, row.text_en),
+        advice=in_language(viewer, row.advice_ja, row.advice_en),
+        text_ja=row.text_ja,
+        text_en=row.text_en,
+        advice_ja=row.advice_ja,
+        advice_en=row.advice_en,
+    )
+
+
+def datastream_view(row: models.Datastream, latest: LatestView | None, worst: Level) -> DatastreamView:
+    """`worst`: the level of its worst open finding, GOOD without any."""
+    metric = catalogue().get(row.metric)
+    unheard = latest is None or latest.stale
+    return DatastreamView(
+        id=row.id,
+        asset_id=row.asset_id,
+        device_id=row.device_id,
+        metric=row.metric,
+        metric_ja=metric.ja if metric else row.metric,
+        metric_en=metric.en if metric else row.metric,
+        unit=row.unit,
+        interval_s=row.interval_s,
+        low=row.low,
+        high=row.high,
+        suspect_low=row.suspect_low,
+        suspect_high=row.suspect_high,
+        from_us=row.from_us,
+        until_us=row.until_us,
+        latest=latest,
+        level=max(worst, Level.UNKNOWN) if unheard else worst,
+    )
+
+
+def gateway_view(row: models.Gateway, devices: int, now_us: int) -> GatewayView:
+    return GatewayView(
+        id=row.id,
+        organisation_id=row.organisation_id,
+        site_id=row.site_id,
+        kind=row.kind,
+        name=row.name,
+        name_en=row.name_en,
+        silent_after_s=row.silent_after_s,
+        online=row.online,
+        seen_us=row.seen_us,
+        state=gateway_state(row, now_us),
+        devices=devices,
+    )
+
+
+def gateway_state(row: models.Gateway, now_us: int) -> str:
+    if row.seen_us is None:
+        return "never"
+    if row.online is False:
+        return "offline"
+    return "silent" if now_us - row.seen_us > row.silent_after_s * 1_000_000 else "online"
+
+
+def asset_view(row: models.Asset, standing: Standing, time_zone: str, groups: Sequence[str]) -> AssetView:
+    return AssetView(
+        id=row.id,
+        name=row.name,
+        name_en=row.name_en,
+        class_=row.class_,
+        organisation_id=row.organisation_id,
+        municipality_id=row.municipality_id,
+        site_id=row.site_id,
+        latitude=row.latitude,
+        longitude=row.longitude,
+        built_year=row.built_year,
+        attributes=row.attributes,
+        time_zone=time_zone,
+        level=standing.level,
+        level_reason=standing.reason,
+        since_us=standing.since_us,
+        groups=tuple(groups),
+    )
+
+
+def device_view(
+    row: models.Device,
+    gateway: GatewayView | None,
+    datastreams: Sequence[DatastreamView],
+    counts: Sequence[ReadingCount],
+    quarantined: int,
+) -> DeviceView:
+    """`datastreams`: those that the viewer sees; `counts`: theirs."""
+    return DeviceView(
+        id=row.id,
+        name=row.name,
+        name_en=row.name_en,
+        model=row.model,
+        gateway_id=gateway.id if gateway else None,
+        gateway_name=gateway.name if gateway else None,
+        gateway_name_en=gateway.name_en if gateway else None,
+        online=gateway.state == "online" if gateway else None,
+        seen_us=max((s.latest.observed_at_us for s in datastreams if s.latest is not None), default=None),
+        asset_ids=tuple(sorted({stream.asset_id for stream in datastreams})),
+        datastreams=len(datastreams),
+        stored=sum(count.numbered + count.unnumbered for count in counts),
+        uncounted=sum(count.unnumbered for count in counts),
+        quarantined=quarantined,
+    )
+
+
+def audit_view(row: AuditRow) -> AuditView:
+    reasons: Counter[str] = Counter()
+    for fate in (*row.set_aside, *row.lost):
+        reasons[fate.reason] += fate.last - fate.first + 1
+    return AuditView(
+        gateway_id=row.gateway,
+        stream=row.stream,
+        first_seen_us=row.first_seen_us,
+        last_seen_us=row.last_seen_us,
+        stored=ranges.count(row.stored),
+        set_aside=sum(fate.last - fate.first + 1 for fate in row.set_aside),
+        lost=sum(fate.last - fate.first + 1 for fate in row.lost),
+        missing=ranges.count(row.gaps),
+        resent=row.resent,
+        gaps=tuple((first, last) for first, last in row.gaps[:GAPS_SHOWN]),
+        reasons=dict(reasons),
+    )
+
+
+def quarantine_view(entry: QuarantineEntry) -> QuarantineView:
+    row = entry.row
+    return QuarantineView(
+        id=entry.id,
+        received_at_us=row.received_at_us,
+        topic=row.topic,
+        gateway_id=row.gateway,
+        device=row.device,
+        metric=row.metric,
+        reason=row.reason,
+        detail=row.detail,
+        payload=row.payload[: 4 * PAYLOAD_SHOWN].decode("utf-8", "replace")[:PAYLOAD_SHOWN],
+        stream=row.stream,
+        seq=row.seq,
+        replayed_at_us=entry.replayed_at_us,
+    )

@@ -1,0 +1,305 @@
+"""What queries answer with: frozen records, used by the REST routes and the console alike.
+
+Times are µs since the epoch (`…_us`); names are Japanese with an English companion (`…_en`); `level` is a Level.
+Texts that exist in one language only (`level_reason`, `text`, `advice`) are in the viewer's.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from satomori_core.vocabulary import Level
+from satomori_store.port import Aggregate, Columns
+
+Counts = tuple[int, int, int, int, int]  # how many stand at each Level, 0 to 4
+
+
+@dataclass(frozen=True, slots=True)
+class OrganisationView:
+    id: str
+    kind: str
+    name: str
+    name_en: str
+
+
+@dataclass(frozen=True, slots=True)
+class SiteView:
+    id: str
+    organisation_id: str
+    name: str
+    name_en: str
+    latitude: float
+    longitude: float
+    time_zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    level: Level
+    reason: str
+    since_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AssetView:
+    """A thing that is watched, how it stands and why. `since_us`: since when it stands so."""
+
+    id: str
+    name: str
+    name_en: str
+    class_: str
+    organisation_id: str
+    municipality_id: str
+    site_id: str
+    latitude: float
+    longitude: float
+    built_year: int | None
+    attributes: dict[str, Any]
+    time_zone: str
+    level: Level
+    level_reason: str
+    since_us: int | None
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LatestView:
+    """A datastream's newest observation. `flag` is the worse of quality and qc (QARTOD numbers).
+
+    `stale`: nothing came for more than three of its intervals (at least two minutes).
+    """
+
+    datastream_id: int
+    observed_at_us: int
+    value: float
+    quality: int
+    qc: int
+    flag: int
+    stale: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DatastreamView:
+    """One metric of one asset from one device. `level`: the worst open finding on it, UNKNOWN where it is stale."""
+
+    id: int
+    asset_id: str
+    device_id: str
+    metric: str
+    metric_ja: str
+    metric_en: str
+    unit: str
+    interval_s: int
+    low: float | None
+    high: float | None
+    suspect_low: float | None
+    suspect_high: float | None
+    from_us: int
+    until_us: int | None
+    latest: LatestView | None
+    level: Level
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a datastream tells of."""
+
+    asset_id: str
+    metric: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindingView:
+    """What a job saw; still open where `until_us` is None."""
+
+    id: int
+    fingerprint: str
+    kind: str
+    cause: str
+    asset_id: str
+    datastream_id: int | None
+    gateway_id: str | None
+    detector: str
+    level: Level
+    confidence: float
+    since_us: int
+    until_us: int | None
+    found_us: int
+    updated_us: int
+    historical: bool
+    evidence: dict[str, Any]
+    text: str
+    advice: str
+    text_ja: str
+    text_en: str
+    advice_ja: str
+    advice_en: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlertView:
+    """`state`: open, acknowledged or resolved. `inhibited_by`: the alert that explains this one."""
+
+    id: int
+    state: str
+    priority: str
+    level: Level
+    cause: str
+    asset_id: str
+    asset_name: str
+    asset_name_en: str
+    class_: str
+    municipality_id: str
+    organisation_id: str
+    finding_id: int
+    datastream_id: int | None
+    since_us: int
+    opened_us: int
+    updated_us: int
+    acknowledged_us: int | None
+    acknowledged_by: str | None
+    note: str | None
+    resolved_us: int | None
+    inhibited_by: int | None
+    historical: bool
+    text: str
+    advice: str
+    text_ja: str
+    text_en: str
+    advice_ja: str
+    advice_en: str
+
+
+@dataclass(frozen=True, slots=True)
+class AssetDetail(AssetView):
+    """An asset's page: what it measures, what is open about it, what to do."""
+
+    datastreams: tuple[DatastreamView, ...]
+    findings: tuple[FindingView, ...]
+    alerts: tuple[AlertView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupView:
+    """群: assets of several owners watched together; only the members that the viewer may see are counted."""
+
+    id: str
+    name: str
+    name_en: str
+    asset_ids: tuple[str, ...]
+    level: Level
+    counts: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class StatusCell:
+    """Assets of one class in one municipality. `counts[level]`: how many stand at each; `level`: the worst."""
+
+    municipality_id: str
+    municipality_name: str
+    municipality_name_en: str
+    class_: str
+    level: Level
+    counts: Counts
+    total: int
+    worst_asset_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayView:
+    """`state`: online, offline (it said so, or its last will did), silent (no word for too long) or never."""
+
+    id: str
+    organisation_id: str
+    site_id: str
+    kind: str
+    name: str
+    name_en: str
+    silent_after_s: int
+    online: bool | None
+    seen_us: int | None
+    state: str
+    devices: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceView:
+    """A sensor or a node. `seen_us`: its newest observation.
+
+    `stored`: its readings by the ledger; `uncounted`: those of them that came without sequence numbers, so that it
+    can't be shown that none is missing; `quarantined`: what waits in quarantine.
+    """
+
+    id: str
+    name: str
+    name_en: str
+    model: str | None
+    gateway_id: str | None
+    gateway_name: str | None
+    gateway_name_en: str | None
+    online: bool | None
+    seen_us: int | None
+    asset_ids: tuple[str, ...]
+    datastreams: int
+    stored: int
+    uncounted: int
+    quarantined: int
+
+
+@dataclass(frozen=True, slots=True)
+class Observations:
+    """`every_us`: the interval they are aggregated to; None: raw. `next_cursor`: where the next page begins."""
+
+    columns: Columns
+    every_us: int | None
+    aggregate: Aggregate
+    next_cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditView:
+    """What became of the sequence numbers of one stream (an edge's outbox).
+
+    `missing`: numbers in `gaps`, of which nothing is known yet; `reasons`: why numbers were lost or set aside, each
+    with how many.
+    """
+
+    gateway_id: str
+    stream: str
+    first_seen_us: int
+    last_seen_us: int
+    stored: int
+    set_aside: int
+    lost: int
+    missing: int
+    resent: int
+    gaps: tuple[tuple[int, int], ...]
+    reasons: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineView:
+    """A message or a record that was set aside. `payload`: its first 2000 characters."""
+
+    id: int
+    received_at_us: int
+    topic: str
+    gateway_id: str
+    device: str
+    metric: str
+    reason: str
+    detail: str
+    payload: str
+    stream: str
+    seq: int | None
+    replayed_at_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class UserView:
+    id: str
+    name: str
+    organisation_id: str | None
+    role: str
+    language: str
+    has_password: bool
