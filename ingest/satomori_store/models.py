@@ -320,7 +320,10 @@ class Alert(Base):
 
 
 class Notification(Base):
-    """One message to one receiver about some alerts: planned, tried, sent or given up, each with its time."""
+    """One message to one receiver about some alerts: planned, tried, sent or given up, each with its time.
+
+    `alert_ids`: pairs [alert id, level told]; level 0 says that it is over.
+    """
 
     __tablename__ = "notification"
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from satomori_core.vocabulary import SequenceState
 
+StatusKind = Literal["asset_status", "group_status", "alert"]
 Aggregate = Literal["mean", "min", "max", "last", "count", "sum"]
 
 # datastream id, observed_at_us, value, quality
@@ -72,6 +73,10 @@ class WriteOutcome:
 
     accepted: stored durably, ledger and changes too; may be acknowledged. rejected: bad and will stay bad, with
     the store's reason; the caller sets them aside. kept: not stored yet, write them again.
+
+    A batch is recorded whole or not at all, since its ledger entries speak of all its rows: where any row is
+    rejected, `accepted` is 0, nothing is in the ledger, and all others are `kept`. The caller sets the rejected ones
+    aside in the batch (entry, count, quarantine) and writes it again at once; that is always safe.
     """
 
     accepted: int
@@ -179,6 +184,14 @@ class ObservationStore(Protocol):
 
     def write_status(self, points: Sequence[StatusPoint]) -> None:
         """Status as data, for dashboards."""
+        ...
+
+    def read_status(self, kind: StatusKind) -> list[StatusPoint]:
+        """The newest point of each asset, group (with municipality and class) or alert."""
+        ...
+
+    def count(self, datastreams: Sequence[int]) -> dict[int, int]:
+        """How many observations of each datastream lie in the store, asked of the store itself: for the audit."""
         ...
 
     def close(self) -> None: ...

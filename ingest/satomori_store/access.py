@@ -1,0 +1,102 @@
+"""Who may see and do what: the one place where access is decided, for routes, streams, exports, pages and messages.
+
+An organisation sees the assets that it owns, and those that another shares with it: all of them, or those of a group.
+What one may not see, one may not know of either: it is not found.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import Select, or_, select
+from sqlalchemy.orm import Session
+
+from satomori_core.errors import NotFoundError
+from satomori_store.models import Asset, GroupMember, Share
+
+Action = Literal["see", "acknowledge", "edit_registry", "admin"]
+Role = Literal["viewer", "crew", "engineer", "admin"]
+
+_ALLOWED: dict[str, frozenset[Action]] = {
+    "viewer": frozenset({"see"}),
+    "crew": frozenset({"see", "acknowledge"}),
+    "engineer": frozenset({"see", "acknowledge", "edit_registry"}),
+    "admin": frozenset({"see", "acknowledge", "edit_registry", "admin"}),
+}
+
+
+class ForbiddenError(NotFoundError):
+    """The asker may see the thing, but not do this with it: no secret is told by saying so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who asks. `organisation_id` None: of no organisation, so only an admin sees anything."""
+
+    user_id: str
+    organisation_id: str | None
+    role: str
+    language: str = "ja"
+
+    @property
+    def is_admin(self) -> bool:
+        return self.role == "admin"
+
+
+def may(viewer: Viewer, action: Action) -> bool:
+    """Whether the role allows it at all; whether this asset is the viewer's is `require`'s to say."""
+    return action in _ALLOWED.get(viewer.role, frozenset())
+
+
+def visible_assets(viewer: Viewer) -> Select[str]:
+    """The ids of the assets that the viewer may see, as a query to join with others."""
+    query = select(Asset.id)
+    if viewer.is_admin:
+        return query
+    if not may(viewer, "see") or viewer.organisation_id is None:
+        return query.where(Asset.id.is_(None))
+    whole = select(Share.organisation_id).where(Share.with_id == viewer.organisation_id, Share.group_id.is_(None))
+    # A share of a group gives what its giver owns in it, not what others have in the same group.
+    part = (
+        select(GroupMember.asset_id)
+        .join(Share, Share.group_id == GroupMember.group_id)
+        .join(Asset, Asset.id == GroupMember.asset_id)
+        .where(Share.with_id == viewer.organisation_id, Share.organisation_id == Asset.organisation_id)
+    )
+    return query.where(
+        or_(Asset.organisation_id == viewer.organisation_id, Asset.organisation_id.in_(whole), Asset.id.in_(part))
+    )
+
+
+def visible_asset_ids(session: Session, viewer: Viewer) -> set[str]:
+    return set(session.scalars(visible_assets(viewer)))
+
+
+def require(
+    viewer: Viewer,
+    action: Action,
+    session: Session | None = None,
+    *,
+    asset_id: str | None = None,
+    organisation_id: str | None = None,
+) -> None:
+    """Pass, or raise NotFoundError for what the viewer may not know of, ForbiddenError for what they may not do.
+
+    `asset_id` needs `session`. Seeing and acknowledging reach what is shared; the registry may be edited only
+    where it is one's own organisation's. `organisation_id`: of the thing that is edited.
+    """
+    own = viewer.organisation_id
+    if asset_id is not None:
+        if session is None:
+            raise TypeError("asset_id needs a session")
+        owner = session.scalar(
+            select(Asset.organisation_id).where(Asset.id == asset_id, Asset.id.in_(visible_assets(viewer)))
+        )
+        if owner is None:
+            raise NotFoundError(f"asset {asset_id!r} is not there")
+        organisation_id = owner if organisation_id is None else organisation_id
+    if not may(viewer, action):
+        raise ForbiddenError(f"the role {viewer.role!r} may not do this ({action})")
+    if action == "edit_registry" and not viewer.is_admin and organisation_id is not None and organisation_id != own:
+        if asset_id is None:
+            raise NotFoundError(f"organisation {organisation_id!r} is not there")
+        raise ForbiddenError(f"asset {asset_id!r} belongs to another organisation; only its own may change it")

@@ -1,0 +1,121 @@
+"""Opens what the settings name: the registry, the ledger and the store of observations.
+
+Everything is local by default: `registry.sqlite` and `observations.sqlite` (observations, ledger, changes and
+quarantine together) in the state folder.
+"""
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from sqlalchemy import Engine
+
+from satomori_core.errors import SettingsError
+from satomori_core.settings import Secret, load_settings
+from satomori_store.databases import engine_of, is_sqlite, sqlite_engine
+from satomori_store.ledger import Ledger
+from satomori_store.lookup import load_identities
+from satomori_store.port import ObservationStore
+from satomori_store.schema import upgrade
+
+REGISTRY_FILE = "registry.sqlite"
+OBSERVATIONS_FILE = "observations.sqlite"
+
+
+@dataclass(frozen=True, slots=True)
+class InfluxSettings:
+    """`database`: the database on 1.x, the bucket on 2.x, the database on 3.x. `token`: on 1.x `user:password`.
+
+    `gzip`: compress what is sent; worth its time on a slow line only.
+    """
+
+    url: str
+    database: str = "satomori"
+    org: str = "satomori"
+    token: Secret | None = None
+    ca_file: Path | None = None
+    timeout_s: float = 15.0
+    gzip: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """The [store] table.
+
+    `registry_url`, `ledger_url`: `postgresql://user@host/database`; without them SQLite files in the state folder.
+    The ledger lies beside the observations with the SQLite backend, else with the registry unless told otherwise.
+    """
+
+    backend: Literal["sqlite", "influxdb"] = "sqlite"
+    registry_url: str | None = None
+    ledger_url: str | None = None
+    database_password: Secret | None = None
+    influxdb: InfluxSettings | None = None
+
+
+def load_store(config: Path | None) -> StoreSettings:
+    """Raise SettingsError for what contradicts itself. Connects to nothing."""
+    settings = load_settings(config, "store", StoreSettings)
+    if settings.backend == "influxdb" and settings.influxdb is None:
+        raise SettingsError(f'{config}: [store] backend is "influxdb", so [store.influxdb] with its url is needed')
+    if settings.backend == "sqlite" and settings.ledger_url is not None:
+        raise SettingsError(
+            f"{config}: [store] ledger_url stands only with the influxdb backend; with sqlite the ledger lies in "
+            f"{OBSERVATIONS_FILE}, so that a batch and its ledger entry commit together"
+        )
+    return settings
+
+
+def open_registry(state: Path, config: Path | None) -> Engine:
+    """The registry's engine, its schema brought up to date."""
+    engine = _registry_engine(state, load_store(config))
+    upgrade(engine, "registry")
+    return engine
+
+
+def open_ledger(state: Path, config: Path | None) -> Ledger:
+    """Also for those who only read what happened: it opens no observations."""
+    return Ledger(_ledger_engine(state, load_store(config)))
+
+
+def open_store(state: Path, config: Path | None, ledger: Ledger | None = None) -> ObservationStore:
+    """Raise SettingsError. An InfluxDB that is away shows only when it is used.
+
+    Who writes batches and asks the ledger what is known gives the one `ledger` that does both: it remembers.
+    """
+    settings = load_store(config)
+    ledger = ledger or Ledger(_ledger_engine(state, settings))
+    if settings.influxdb is not None and settings.backend == "influxdb":
+        # Imported where it is wanted: the client takes long to import.
+        from satomori_store.influx import InfluxStore  # noqa: PLC0415
+
+        registry = _registry_engine(state, settings)
+        upgrade(registry, "registry")
+        return InfluxStore(settings.influxdb, ledger, functools.partial(load_identities, registry))
+    from satomori_store.sqlite import SqliteStore  # noqa: PLC0415
+
+    return SqliteStore(ledger)
+
+
+def _registry_engine(state: Path, settings: StoreSettings) -> Engine:
+    return _engine(settings.registry_url, state / REGISTRY_FILE, settings)
+
+
+def _ledger_engine(state: Path, settings: StoreSettings) -> Engine:
+    if settings.backend == "sqlite":
+        engine = sqlite_engine(state / OBSERVATIONS_FILE)
+        upgrade(engine, "ledger", "observations")
+        return engine
+    engine = _engine(settings.ledger_url or settings.registry_url, state / REGISTRY_FILE, settings)
+    upgrade(engine, "ledger")
+    return engine
+
+
+def _engine(url: str | None, file: Path, settings: StoreSettings) -> Engine:
+    if url is None:
+        return sqlite_engine(file)
+    engine = engine_of(url, settings.database_password.reveal() if settings.database_password else None)
+    if is_sqlite(engine) and settings.database_password is not None:
+        raise SettingsError("[store] database_password has no meaning for SQLite; take it out")
+    return engine
