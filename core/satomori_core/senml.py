@@ -175,7 +175,10 @@ def _number(record: dict[str, object], key: str, default: float = 0.0) -> float:
     value = record.get(key, default)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise RejectedError("not_senml", f"{key} is {value!r}, not a number")
-    return value
+    try:
+        return float(value)
+    except OverflowError:
+        raise RejectedError("not_senml", f"{key} is too large a number") from None
 
 
 def _decode_records(document: list[dict[str, object]]) -> Pack:

@@ -80,12 +80,25 @@ def _prepare_sample(invocation: Invocation, broker: BrokerSettings) -> Path:
     """Write the sample region's files into the state folder, once, and import its registry."""
     folder = invocation.state / "sample"
     if not (folder / "imported").exists():
-        url = broker.url or f"mqtt://{broker.host}:{broker.port}"
-        _satomori("simulate", "prepare", str(folder), "--broker-url", url)
+        _satomori("simulate", "prepare", str(folder), *_broker_options(broker))
         config = ["--config", str(invocation.config)] if invocation.config else []
         _satomori("registry", "import", str(folder / "region.toml"), "--state", str(invocation.state), *config)
         (folder / "imported").touch()
     return folder
+
+
+def _broker_options(broker: BrokerSettings) -> list[str]:
+    """What the simulated devices need to log in where we do; their files name the password's file, not the password."""
+    options = ["--broker-url", broker.url or f"mqtt://{broker.host}:{broker.port}"]
+    if broker.username is not None:
+        options += ["--username", broker.username]
+    if broker.password is not None:
+        if broker.password.file is None:
+            raise SettingsError("[broker] password: with --sample it has to be { file = … }")
+        options += ["--password-file", str(broker.password.file.absolute())]
+    if broker.ca_file is not None:
+        options += ["--ca-file", str(broker.ca_file.absolute())]
+    return options
 
 
 def _satomori(*arguments: str) -> None:

@@ -1,0 +1,182 @@
+"""A running edge agent as a process, and what it talks to: Modbus slaves, and a peer that acknowledges as told."""
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiomqtt
+import psutil
+from pymodbus.server import ModbusSerialServer
+from pymodbus.simulator import DataType, SimData, SimDevice
+
+from satomori_core.ranges import numbers
+from satomori_core.readings import Reading
+from satomori_core.senml import Ack, Loss, decode, encode_ack
+from support.ports import free_ports
+
+
+class Agent:
+    """`satomori edge` with what it logs."""
+
+    def __init__(self, config: Path, state: Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "satomori_core", "edge", "--config", str(config), "--state", str(state)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.logged: list[dict[str, Any]] = []
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as lines:
+            for line in lines:
+                self.logged.append(json.loads(line))
+
+    def events(self, event: str) -> list[dict[str, Any]]:
+        return [record for record in self.logged if record["event"] == event]
+
+    def rss_bytes(self) -> int:
+        return int(psutil.Process(self.process.pid).memory_info().rss)
+
+    def cpu_s(self) -> float:
+        times = psutil.Process(self.process.pid).cpu_times()
+        return times.user + times.system
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(10)
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(10)
+        self._reader.join(5)
+
+
+@contextmanager
+def agent(config: Path, state: Path) -> Iterator[Agent]:
+    """Killed at the end of the block if it still runs."""
+    one = Agent(config, state)
+    try:
+        yield one
+    finally:
+        one.end()
+
+
+@dataclass
+class Peer:
+    """Stands where ingest does: remembers each number of each stream, and acknowledges what `decide` says.
+
+    `decide(pack number, numbers) -> the numbers to acknowledge`.
+    """
+
+    gateway: str
+    decide: Callable[[int, list[int]], list[int]] = lambda _, numbers: numbers
+    readings: dict[tuple[str, int], Reading] = field(default_factory=dict)
+    times: dict[tuple[str, int], float] = field(default_factory=dict)
+    copies: Counter[tuple[str, int]] = field(default_factory=Counter)
+    lanes: dict[tuple[str, int], str] = field(default_factory=dict)
+    losses: list[tuple[str, Loss]] = field(default_factory=list)
+    statuses: list[dict[str, Any]] = field(default_factory=list)
+    packs: list[tuple[str, int, bool]] = field(default_factory=list)  # (lane, bytes, again)
+
+    def values(self, device: str, metric: str) -> list[float]:
+        return [r.value for _, r in sorted(self.readings.items()) if (r.device, r.metric) == (device, metric)]
+
+    def missing(self) -> list[int]:
+        """Numbers below the highest of the only stream that never came, neither as a reading nor as a loss."""
+        came = {number for _, number in self.readings}
+        came |= set(numbers((loss.first, loss.last) for _, loss in self.losses))
+        return sorted(set(range(1, max(came, default=0) + 1)) - came)
+
+    async def listen(self, host: str, port: int, ready: asyncio.Event) -> None:
+        async with aiomqtt.Client(host, port, identifier=f"peer-{self.gateway}", clean_session=False) as client:
+            await client.subscribe(f"satomori/v1/{self.gateway}/+", qos=1)
+            ready.set()
+            async for message in client.messages:
+                assert isinstance(message.payload, bytes)
+                ack = self.take(message.topic.value.rpartition("/")[2], message.payload)
+                if ack is not None:
+                    await client.publish(f"satomori/v1/{self.gateway}/ack", encode_ack(ack), qos=1)
+
+    def take(self, channel: str, payload: bytes) -> Ack | None:
+        if channel == "status":
+            self.statuses.append(json.loads(payload))
+        if channel not in {"telemetry", "backlog"}:
+            return None
+        pack = decode(payload)
+        assert pack.stream is not None
+        self.packs.append((channel, len(payload), pack.again))
+        if pack.losses:
+            self.losses += [(pack.stream, loss) for loss in pack.losses]
+            return Ack(pack.stream, [(loss.first, loss.last) for loss in pack.losses])
+        seqs = list(numbers(pack.seq))
+        for seq, reading in zip(seqs, pack.readings, strict=True):
+            key = pack.stream, seq
+            assert self.readings.setdefault(key, reading) == reading
+            self.copies[key] += 1
+            self.lanes.setdefault(key, channel)
+            self.times.setdefault(key, time.time())
+        ended = self.decide(len(self.packs), seqs)
+        return Ack(pack.stream, [(seq, seq) for seq in ended]) if ended else None
+
+
+@asynccontextmanager
+async def peer(one: Peer, host: str, port: int) -> AsyncIterator[Peer]:
+    """Listening for the length of the block."""
+    ready = asyncio.Event()
+    task = asyncio.create_task(one.listen(host, port, ready))
+    try:
+        await asyncio.wait_for(ready.wait(), 10)
+        yield one
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+@asynccontextmanager
+async def slaves(port: Path, registers: dict[int, list[int]], dead: Sequence[int] = ()) -> AsyncIterator[list[bytes]]:
+    """Real Modbus slaves by unit, holding registers from 0 on. `dead` ones hear but never answer. Yields the requests."""
+    requests: list[bytes] = []
+
+    def trace(sending: bool, packet: bytes) -> bytes:  # noqa: FBT001 - pymodbus's way
+        if not sending:
+            requests.append(packet)
+            return packet
+        return b"" if packet[0] in dead else packet
+
+    devices = [
+        SimDevice(unit, [SimData(0, values=list(values), datatype=DataType.REGISTERS)])
+        for unit, values in {**dict.fromkeys(dead, [0] * 100), **registers}.items()
+    ]
+    server = ModbusSerialServer(devices, port=str(port), trace_packet=trace)
+    await server.serve_forever(background=True)
+    try:
+        yield requests
+    finally:
+        await server.shutdown()
+
+
+async def until(what: str, look: Callable[[], object], timeout_s: float = 20.0) -> None:
+    """Returns as soon as `look` is true."""
+    deadline = time.monotonic() + timeout_s
+    while not look():
+        assert time.monotonic() < deadline, f"not within {timeout_s:.0f} s: {what}"
+        await asyncio.sleep(0.02)
+
+
+def nowhere() -> int:
+    """A port that nothing listens on."""
+    return free_ports(1)[0]
