@@ -143,7 +143,8 @@ class Ledger:
                 gone += [{"stream": stream, "first": fate.first} for fate in there if fate not in result]
                 fresh += [_range_values(stream, fate) for fate in result if fate not in there]
             highest = max(entry.last for entry in entries)
-            self._highest[stream] = max(highest, self._highest.get(stream, highest))
+            if stream in self._highest:  # else the database may know a higher one
+                self._highest[stream] = max(highest, self._highest[stream])
         if gone:
             connection.execute(_FORGET, gone)
         if fresh:

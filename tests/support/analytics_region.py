@@ -1,4 +1,4 @@
-"""A small region on a real SQLite store for the analytics tests: assets with datastreams, and readings put in at will."""
+"""A small region on a real SQLite store for the analytics tests: assets, datastreams, readings put in at will."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -43,19 +43,14 @@ class Region:
     ) -> None:
         """An asset with a device of its own, behind the gateway `gw`."""
         with changing(self.registry) as session:
-            session.add(
-                Asset(
-                    id=name, site_id="site", organisation_id="town", municipality_id="town", class_=class_, name=f"{name}の名",
-                    name_en=f"The {name}", latitude=35.0, longitude=139.0, built_year=None, attributes=attributes or {},
-                )
-            )  # fmt: skip
+            session.add(_asset(name, class_, f"{name}の名", f"The {name}", attributes or {}))
             session.add(Device(id=f"{name}-node", name=f"{name}センサー", name_en=f"{name} sensor", model=None))
             session.flush()
             session.add(Placement(device_id=f"{name}-node", gateway_id="gw", until_us=None))
             for metric in metrics:
                 row = Datastream(
-                    asset_id=name, device_id=f"{name}-node", metric=metric, unit=catalogue()[metric].unit, interval_s=interval_s,
-                    low=None, high=None, suspect_low=None, suspect_high=None, until_us=None,
+                    asset_id=name, device_id=f"{name}-node", metric=metric, unit=catalogue()[metric].unit,
+                    interval_s=interval_s, low=None, high=None, suspect_low=None, suspect_high=None, until_us=None,
                 )  # fmt: skip
                 session.add(row)
                 session.flush()
@@ -104,11 +99,17 @@ def open_region(state: Path) -> Region:
         )
         session.flush()
         session.add(
-            Gateway(id="gw", organisation_id="town", site_id="site", kind="edge", name="上郷局", name_en="Kamigo gateway",
-                    silent_after_s=900, online=None, seen_us=None)
+            Gateway(
+                id="gw", organisation_id="town", site_id="site", kind="edge", name="上郷局", name_en="Kamigo gateway",
+                silent_after_s=900, online=None, seen_us=None,
+            )
         )  # fmt: skip
-        session.add(
-            Asset(id="gw", site_id="site", organisation_id="town", municipality_id="town", class_="gateway", name="上郷局",
-                  name_en="Kamigo gateway", latitude=35.0, longitude=139.0, built_year=None, attributes={})
-        )  # fmt: skip
+        session.add(_asset("gw", "gateway", "上郷局", "Kamigo gateway", {}))
     return region
+
+
+def _asset(name: str, class_: str, ja: str, en: str, attributes: dict[str, Any]) -> Asset:
+    return Asset(
+        id=name, site_id="site", organisation_id="town", municipality_id="town", class_=class_, name=ja, name_en=en,
+        latitude=35.0, longitude=139.0, built_year=None, attributes=attributes,
+    )  # fmt: skip

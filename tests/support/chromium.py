@@ -11,7 +11,12 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, s
 
 TILES = "https://cyberjapandata.gsi.go.jp"
 SCREENS: dict[str, dict[str, Any]] = {
-    "phone": {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "has_touch": True, "is_mobile": True},
+    "phone": {
+        "viewport": {"width": 390, "height": 844},
+        "device_scale_factor": 2,
+        "has_touch": True,
+        "is_mobile": True,
+    },
     "desk": {"viewport": {"width": 1440, "height": 900}},
 }
 # No sandbox in containers; nothing that calls home.

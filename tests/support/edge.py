@@ -148,10 +148,10 @@ async def peer(one: Peer, host: str, port: int) -> AsyncIterator[Peer]:
 
 @asynccontextmanager
 async def slaves(port: Path, registers: dict[int, list[int]], dead: Sequence[int] = ()) -> AsyncIterator[list[bytes]]:
-    """Real Modbus slaves by unit, holding registers from 0 on. `dead` ones hear but never answer. Yields the requests."""
+    """Real Modbus slaves by unit, holding registers from 0 on. `dead` ones never answer. Yields the requests."""
     requests: list[bytes] = []
 
-    def trace(sending: bool, packet: bytes) -> bytes:  # noqa: FBT001 - pymodbus's way
+    def trace(sending: bool, packet: bytes) -> bytes:
         if not sending:
             requests.append(packet)
             return packet
@@ -166,7 +166,7 @@ async def slaves(port: Path, registers: dict[int, list[int]], dead: Sequence[int
     try:
         yield requests
     finally:
-        await server.shutdown()
+        await server.shutdown()  # type: ignore[no-untyped-call]
 
 
 async def until(what: str, look: Callable[[], object], timeout_s: float = 20.0) -> None:

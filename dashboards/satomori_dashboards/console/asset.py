@@ -1,0 +1,293 @@
+"""The page `/asset/{id}`: how it stands and what to do, the values now, their history with quality, its alerts."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fastapi import Request, Response
+from nicegui import run, ui
+
+from satomori_api.views import AlertView, AssetDetail, DatastreamView, FindingView
+from satomori_core.clock import now_us
+from satomori_core.errors import NotFoundError, UnavailableError
+from satomori_core.vocabulary import Level
+from satomori_dashboards.console import chart
+from satomori_dashboards.console.alert_cards import AlertList, Card, cards_of
+from satomori_dashboards.console.formatting import age, moment
+from satomori_dashboards.console.frame import Frame, loaded, to_login, visiting
+from satomori_dashboards.console.gate import Gate
+from satomori_dashboards.console.kit import Section, empty, glyph, icon, tag
+from satomori_dashboards.console.metric_card import MetricCard, Now, history_of, now_of
+from satomori_dashboards.console.texts import Language, class_word, level_word, named, text
+
+# A chart is drawn anew when this much of its period has passed, however often values come.
+CHART_EVERY_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    level: Level
+    since: str
+    reasons: tuple[str, ...]
+    advice: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    facts: tuple[tuple[str, str], ...]
+    devices: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AssetModel:
+    """`streams`: without what changes with every value, so that charts stay in place."""
+
+    verdict: Verdict
+    streams: tuple[DatastreamView, ...]
+    now: tuple[Now, ...]
+    cards: tuple[Card, ...]
+    about: About
+
+
+def verdict_of(language: Language, detail: AssetDetail, at_us: int) -> Verdict:
+    """Why and what to do come from the worst alerts, else from findings, else from the status' own reason."""
+    told: Sequence[AlertView | FindingView] = [
+        a for a in detail.alerts if a.inhibited_by is None and not a.historical
+    ] or [f for f in detail.findings if not f.historical]
+    told = sorted(told, key=lambda one: (-one.level, -one.since_us))[:3]
+    reasons = tuple(dict.fromkeys(one.text for one in told)) if detail.level != Level.GOOD else ()
+    advice = tuple(dict.fromkeys(one.advice for one in told if one.advice)) if detail.level != Level.GOOD else ()
+    since = ""
+    if detail.since_us is not None:
+        when = moment(language, detail.since_us, detail.time_zone, at_us)
+        since = text(language, "asset.since", time=when, age=age(language, detail.since_us, at_us))
+    if not reasons and detail.level != Level.GOOD and detail.level_reason:
+        reasons = (detail.level_reason,)
+    return Verdict(detail.level, since, reasons, advice)
+
+
+def facts_of(language: Language, detail: AssetDetail, names: dict[str, str], groups: dict[str, str]) -> About:
+    def organisation(id_: str) -> str:
+        return names.get(id_, id_)
+
+    facts = [
+        (text(language, "assets.class"), class_word(language, detail.class_)),
+        (text(language, "asset.owner"), organisation(detail.organisation_id)),
+        (text(language, "asset.municipality"), organisation(detail.municipality_id)),
+    ]
+    if detail.built_year is not None:
+        facts.append((text(language, "asset.built"), str(detail.built_year)))
+    if detail.groups:
+        joined = text(language, "list.separator").join(groups.get(g, g) for g in detail.groups)
+        facts.append((text(language, "asset.groups"), joined))
+    facts += [
+        (key, str(value)) for key, value in sorted(detail.attributes.items()) if isinstance(value, str | int | float)
+    ]
+    facts.append((text(language, "asset.place"), f"{detail.latitude:.5f}, {detail.longitude:.5f}"))
+    facts.append((text(language, "asset.id"), detail.id))
+    return About(tuple(facts), ())
+
+
+class AssetPage:
+    def __init__(self, frame: Frame, first: AssetDetail) -> None:
+        self.frame = frame
+        self.id = first.id
+        self.zone = first.time_zone
+        self.name = frame.named(first.name, first.name_en)
+        self.period = chart.PERIODS[0]
+        self._cards: dict[int, MetricCard] = {}
+        self._streams: tuple[DatastreamView, ...] = first.datastreams
+        self._limits: dict[int, tuple[float, ...]] = {}
+
+    def build(self) -> None:
+        word = self.frame.word
+        with tag("a", "back", href="/assets"):
+            icon("back")
+            tag("span", text=word("asset.back"))
+        self.frame.head(self.name)
+        with tag("div", "asset-grid"):
+            with tag("div", "stack asset-main"):
+                self.verdict = Section(self.draw_verdict, "section", "at-1", waiting=2)
+                self.verdict.box.props["aria-label"] = word("assets.level")
+                with tag("section", "stack at-3", aria_label=word("asset.now")):
+                    with tag("div", "page-head"):
+                        tag("h2", text=word("asset.now"))
+                        self.periods = Section(self.draw_periods, "div", "segments")
+                        self.periods.box.props["role"] = "group"
+                        self.periods.box.props["aria-label"] = word("asset.range_label")
+                        self.periods.show(self.period.key)
+                    self.metrics = Section(self.draw_metrics, "div", "metrics", waiting=2)
+                    self.draw_legend()
+            with tag("div", "stack asset-side"):
+                with tag("section", "stack at-2", aria_label=word("asset.alerts")):
+                    tag("h2", text=word("asset.alerts"))
+                    self.alerts = AlertList(self.frame, lambda: word("asset.alerts_none"), whole=False)
+                with tag("section", "card at-4", aria_label=word("asset.about")):
+                    with tag("div", "card-head"):
+                        tag("h2", text=word("asset.about"))
+                    self.about = Section(self.draw_about, waiting=1)
+
+    # -------------------------------------------------------------- news
+
+    def load(self) -> AssetModel:
+        """Runs in a thread."""
+        gate, visit, language = self.frame.gate, self.frame.visit, self.frame.language
+        detail = gate.queries.asset(visit.viewer, self.id)
+        at_us = now_us()
+        names = dict(gate.organisation_names(visit))
+        groups = {g.id: named(language, g.name, g.name_en) for g in gate.queries.groups(visit.viewer)}
+        devices = {d.id: named(language, d.name, d.name_en) for d in gate.queries.devices(visit.viewer)}
+        streams = tuple(stream for stream in detail.datastreams if stream.until_us is None) or detail.datastreams
+        self._streams = streams
+        self._limits = limits_of(detail)
+        about = facts_of(language, detail, names, groups)
+        used = dict.fromkeys(stream.device_id for stream in streams)
+        return AssetModel(
+            verdict_of(language, detail, at_us),
+            tuple(replace(stream, latest=None, level=Level.GOOD) for stream in streams),
+            tuple(now_of(language, stream, at_us) for stream in streams),
+            cards_of(self.frame, detail.alerts, {self.id: self.zone}),
+            About(about.facts, tuple((devices.get(id_, id_), id_) for id_ in used)),
+        )
+
+    def show(self, model: AssetModel) -> None:
+        self.verdict.show(model.verdict)
+        self.alerts.show(model.cards)
+        self.about.show(model.about)
+        self.metrics.show(model.streams)
+        for now in model.now:
+            self._cards[now.id].show(now)
+
+    async def draw_charts(self) -> None:
+        """Fetch and draw the period's history, all metrics in as few reads as they allow."""
+        period, streams, until_us = self.period, self._streams, now_us()
+        try:
+            found = await run.io_bound(
+                history_of,
+                self.frame.gate.queries,
+                self.frame.visit.viewer,
+                streams,
+                period,
+                until_us=until_us,
+                zone=self.zone,
+            )
+        except (UnavailableError, NotFoundError):
+            return  # the frame says so already
+        if found is None or period is not self.period:
+            return
+        for stream in streams:
+            if stream.id in self._cards and stream.id in found:
+                limits = self._limits.get(stream.id, ())
+                self._cards[stream.id].draw_history(found[stream.id], period, until_us, self.zone, limits)
+
+    async def choose(self, period: chart.Period) -> None:
+        self.period = period
+        self.periods.show(period.key)
+        await self.draw_charts()
+
+    # -------------------------------------------------------------- sections
+
+    def draw_verdict(self, verdict: Verdict) -> None:
+        language, word = self.frame.language, self.frame.word
+        with tag("div", f"card verdict l{verdict.level}"):
+            with tag("div", "verdict-head"):
+                glyph(verdict.level)
+                with tag("div"):
+                    tag("div", "verdict-word", text=level_word(language, verdict.level))
+                    tag("div", "quiet num", text=verdict.since)
+            tag("p", "verdict-say", text=word(f"level.say.{verdict.level}"))
+            if verdict.advice:
+                with tag("div", "todo"):
+                    tag("div", "todo-head", text=word("asset.todo"))
+                    with tag("ul"):
+                        for line in verdict.advice:
+                            tag("li", text=line)
+            if verdict.reasons:
+                with tag("div"):
+                    tag("div", "label", text=word("asset.why"))
+                    with tag("ul", "why"):
+                        for line in verdict.reasons:
+                            tag("li", text=line)
+
+    def draw_periods(self, chosen: str) -> None:
+        for period in chart.PERIODS:
+            button = tag(
+                "button",
+                "segment",
+                text=self.frame.word(f"asset.range_{period.key}"),
+                type="button",
+                aria_pressed="true" if period.key == chosen else "false",
+            )
+            button.on("click", lambda _, period=period: self.choose(period))
+
+    def draw_metrics(self, streams: tuple[DatastreamView, ...]) -> None:
+        self._cards = {stream.id: MetricCard(self.frame.language, stream) for stream in streams}
+        if not streams:
+            with tag("div", "card"):
+                empty(self.frame.word("asset.no_streams"))
+
+    def draw_legend(self) -> None:
+        with tag("ul", "legend chart-legend", aria_label=self.frame.word("asset.chart")):
+            for look, key in (("line", "value"), ("suspect", "suspect"), ("fail", "fail"), ("limit", "limit")):
+                with tag("li"):
+                    tag("i", f"key {look}", aria_hidden="true")
+                    tag("span", text=self.frame.word(f"chart.{key}"))
+
+    def draw_about(self, about: About) -> None:
+        with tag("dl", "facts"):
+            for name, value in about.facts:
+                tag("dt", text=name)
+                tag("dd", text=value)
+            if about.devices:
+                tag("dt", text=self.frame.word("nav.devices"))
+                with tag("dd"):
+                    for name, id_ in about.devices:
+                        tag("div", text=name if name == id_ else f"{name}（{id_}）")
+
+
+def limits_of(detail: AssetDetail) -> dict[int, tuple[float, ...]]:
+    """Datastream → limits worth a line: those that an open finding was judged by, and the registry's own."""
+    limits: dict[int, set[float]] = {}
+    for finding in detail.findings:
+        if finding.datastream_id is not None:
+            limits.setdefault(finding.datastream_id, set()).update(evident_limits(finding.evidence))
+    for stream in detail.datastreams:
+        own = {limit for limit in (stream.suspect_low, stream.suspect_high) if limit is not None}
+        limits.setdefault(stream.id, set()).update(own)
+    return {id_: tuple(sorted(found)) for id_, found in limits.items() if found}
+
+
+def evident_limits(evidence: dict[str, Any]) -> set[float]:
+    """The limits that a finding names in its evidence: `limit` or `limits`, a number, a list or a table of them."""
+    found: set[float] = set()
+    waiting: list[object] = [evidence.get("limit"), evidence.get("limits")]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, bool):
+            continue
+        if isinstance(one, int | float) and math.isfinite(one):
+            found.add(float(one))
+        elif isinstance(one, dict):
+            waiting += [one.get("value"), one.get("low"), one.get("high")]
+        elif isinstance(one, list):
+            waiting += one[:10]
+    return found
+
+
+def add_asset_page(gate: Gate) -> None:
+    @ui.page("/asset/{asset_id}", response_timeout=20)
+    async def asset(request: Request, asset_id: str) -> Response | None:
+        visit = await visiting(gate, request)
+        if visit is None:
+            return to_login(request)
+        first = await loaded(lambda: gate.queries.asset(visit.viewer, asset_id), visit.language)
+        if isinstance(first, Response):
+            return first
+        frame = Frame(gate, visit, request)
+        page = AssetPage(frame, first)
+        with frame.open("assets", page.name):
+            page.build()
+        await frame.run(page.load, page.show)
+        ui.timer(CHART_EVERY_S, page.draw_charts)
+        return None

@@ -1,0 +1,96 @@
+"""Decoders: what a message says, as numbered values. One per format; a topic filter names which one reads a message."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from satomori_core.errors import RejectedError
+from satomori_core.ranges import Range
+from satomori_core.senml import Loss
+from satomori_ingest.filters import matches
+
+TOPICS_REMEMBERED_MAX = 100_000
+
+
+# One value as sent: `<device>/<metric>`, µs since 1970, the number, and its unit if it names one. A plain tuple, since
+# there are millions of them.
+Value = tuple[str, int, float, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A record that is bad in itself; `payload` is a message of that record alone."""
+
+    position: int
+    reason: str
+    detail: str
+    payload: bytes
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What a message says. Every record with a value, good or bad, has a position, from 0 in the order sent.
+
+    `positions` of `values`, where it is not simply 0, 1, 2 …: that is where some are in `faults`. With a stream, the
+    numbers of `seq` belong to the positions in turn.
+    """
+
+    gateway: str
+    values: Sequence[Value] = ()
+    positions: Sequence[int] | None = None
+    faults: Sequence[Fault] = ()
+    stream: str | None = None
+    seq: Sequence[Range] = ()
+    again: bool = False
+    losses: Sequence[Loss] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Numbering:
+    """The sequence numbers of a message that can't be read as a whole."""
+
+    stream: str
+    seq: Sequence[Range]
+
+
+class Decoder(Protocol):
+    """A format. `filters` are the topics that it reads."""
+
+    filters: Sequence[str]
+
+    def decode(self, topic: str, payload: bytes, received_at_us: int) -> Decoded:
+        """Times that count from now count from `received_at_us`. Raise RejectedError where nothing can be read."""
+        ...
+
+    def gateway(self, topic: str) -> str:
+        """Whose message it is, as far as the topic tells; "" if it does not."""
+        ...
+
+    def numbering(self, payload: bytes) -> Numbering | None:
+        """Which numbers a message carries that `decode` refused, as far as can be seen."""
+        ...
+
+
+class Decoders:
+    """Finds the decoder of a topic: the first whose filter matches."""
+
+    def __init__(self, decoders: Sequence[Decoder]) -> None:
+        self._decoders = decoders
+        self._of_topic: dict[str, Decoder] = {}
+
+    def find(self, topic: str) -> Decoder:
+        """Raise RejectedError where nothing reads this topic."""
+        decoder = self._of_topic.get(topic)
+        if decoder is None:
+            decoder = self._search(topic)
+            if len(self._of_topic) >= TOPICS_REMEMBERED_MAX:
+                self._of_topic.clear()
+            self._of_topic[topic] = decoder
+        return decoder
+
+    def _search(self, topic: str) -> Decoder:
+        for decoder in self._decoders:
+            if any(matches(pattern, topic) for pattern in decoder.filters):
+                return decoder
+        raise RejectedError("topic", f"no decoder reads topic {topic!r}")

@@ -1,0 +1,84 @@
+"""Which gateways are there: their status messages and signs of life, written to the registry now and then."""
+
+import json
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, update
+
+from satomori_core.errors import RejectedError
+from satomori_core.topics import parse_topic
+from satomori_ingest.protocol import Message
+from satomori_store.models import Gateway
+from satomori_store.registry import transaction
+
+# A sign of life alone is written this often; going on or off line at once.
+SEEN_EVERY_US = 15_000_000
+GATEWAYS_MAX = 100_000
+
+
+@dataclass(slots=True)
+class _Sight:
+    online: bool | None = None
+    seen_us: int = 0
+    written_online: bool | None = None
+    written_us: int = 0
+
+
+class Gateways:
+    """Used from one thread; `write` is the only one that touches the registry."""
+
+    def __init__(self) -> None:
+        self._sights: dict[str, _Sight] = {}
+
+    def see(self, gateway: str, at_us: int) -> None:
+        """It sent something."""
+        sight = self._of(gateway)
+        sight.seen_us = max(sight.seen_us, at_us)
+
+    def take_status(self, message: Message) -> None:
+        """`{"online": true, …}`. Raise RejectedError for anything else.
+
+        A last will and what the broker had kept are no signs of life.
+        """
+        gateway = parse_topic(message.topic).gateway
+        if not message.payload:
+            return  # a retained message is deleted by an empty one
+        try:
+            document = json.loads(message.payload)
+        except (ValueError, RecursionError):
+            document = None
+        if not isinstance(document, dict) or not isinstance(document.get("online"), bool):
+            raise RejectedError("status", 'a status is {"online": true or false}')
+        sight = self._of(gateway)
+        sight.online = document["online"]
+        if sight.online and not message.retained:
+            sight.seen_us = max(sight.seen_us, message.received_at_us)
+
+    def _of(self, gateway: str) -> _Sight:
+        sight = self._sights.get(gateway)
+        if sight is None:
+            if len(self._sights) >= GATEWAYS_MAX:
+                self._sights.clear()
+            sight = self._sights[gateway] = _Sight()
+        return sight
+
+    def write(self, registry: Engine) -> int:
+        """Bring the registry up to date in one short transaction; how many gateways changed."""
+        due = [
+            (gateway, sight)
+            for gateway, sight in self._sights.items()
+            if sight.online != sight.written_online or sight.seen_us - sight.written_us >= SEEN_EVERY_US
+        ]
+        if not due:
+            return 0
+        with transaction(registry) as session:
+            for gateway, sight in due:
+                values: dict[str, object] = {}
+                if sight.online is not None:
+                    values["online"] = sight.online
+                if sight.seen_us:
+                    values["seen_us"] = sight.seen_us
+                session.execute(update(Gateway).where(Gateway.id == gateway).values(**values))
+        for _, sight in due:
+            sight.written_online, sight.written_us = sight.online, sight.seen_us
+        return len(due)

@@ -1,0 +1,272 @@
+"""`satomori ingest` at work: a session per lane, one thread that drafts and stores batches, acknowledgements after it.
+
+Each lane has an MQTT session of its own, since acknowledgements must go out in the order of arrival: so neither waits
+for the other. Batches are stored one at a time, fresh before backlog, and a backlog's batch is bounded: what happens
+now waits for one such batch at most.
+"""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+
+from sqlalchemy import Engine, select
+
+from satomori_core.broker import BrokerAddress
+from satomori_core.clock import now_us
+from satomori_core.errors import RejectedError, UnavailableError
+from satomori_core.logs import get_logger
+from satomori_core.senml import encode_ack
+from satomori_core.topics import STORED, Topic, subscription
+from satomori_core.vocabulary import Lane
+from satomori_ingest.decoders import Decoders
+from satomori_ingest.decoders.json_mapping import JsonMappingDecoder
+from satomori_ingest.decoders.senml import SenmlDecoder
+from satomori_ingest.draft import Draft
+from satomori_ingest.gateways import Gateways
+from satomori_ingest.pipeline import Pipeline
+from satomori_ingest.protocol import Identity, Message
+from satomori_ingest.session import Session, Subscription
+from satomori_ingest.settings import IngestSettings
+from satomori_store.databases import reading
+from satomori_store.ledger import Ledger
+from satomori_store.ledger_tables import stream_table
+from satomori_store.opening import open_ledger, open_registry, open_store
+from satomori_store.port import ObservationStore
+from satomori_store.registry import load_lookup, registry_version
+
+POLL_S = 1.0
+RETRY_MAX_S = 30.0
+# A batch takes at most so many messages, however little they say, and waits no longer when so many have come:
+# a broker may send no more than 100 before it is acknowledged (rumqttd).
+BATCH_MESSAGES_MAX = 5000
+RIPE_MESSAGES = 100
+
+log = get_logger("ingest")
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What ingest writes to and looks up in."""
+
+    registry: Engine
+    ledger: Ledger
+    observations: ObservationStore
+
+
+@dataclass(slots=True)
+class _Lane:
+    """What has come and is not drafted yet, in order; `since` is the loop's time when the first of it came."""
+
+    name: Lane
+    session: Session = field(init=False)
+    waiting: deque[Message] = field(default_factory=deque)
+    since: float = 0.0
+
+
+def open_stores(state: Path, config: Path | None) -> Stores:
+    registry, ledger = open_registry(state, config), open_ledger(state, config)
+    return Stores(registry, ledger, open_store(state, config, ledger))
+
+
+def make_pipeline(settings: IngestSettings, stores: Stores) -> Pipeline:
+    decoders = Decoders([SenmlDecoder(), *(JsonMappingDecoder(mapping) for mapping in settings.mapping)])
+    return Pipeline(
+        stores.observations,
+        stores.ledger,
+        decoders,
+        load_lookup(stores.registry),
+        lambda stream: owner_of_stream(stores.ledger, stream),
+        future_max_s=settings.future_max_s,
+    )
+
+
+def owner_of_stream(ledger: Ledger, stream: str) -> str | None:
+    query = select(stream_table.c.gateway).where(stream_table.c.stream == stream)
+    with reading(ledger.engine) as connection:
+        return connection.execute(query).scalar()
+
+
+class Service:
+    """`run` until cancelled: then what is being stored is finished and acknowledged first."""
+
+    def __init__(self, settings: IngestSettings, address: BrokerAddress, stores: Stores) -> None:
+        self._settings = settings
+        self._stores = stores
+        self._pipeline = make_pipeline(settings, stores)
+        self._registry_version = -1
+        self._gateways = Gateways()
+        self._lanes = [_Lane(Lane.TELEMETRY), _Lane(Lane.BACKLOG)]
+        self._arrived = asyncio.Event()
+        self._statuses: deque[Message] = deque()
+        self._sessions: list[Session] = []
+        mappings = [self._shared(mapping.topic_filter()) for mapping in settings.mapping]
+        for lane in self._lanes:
+            others = mappings if lane.name is Lane.TELEMETRY else []
+            filters = [subscription(lane.name, settings.share), *others]
+            lane.session = self._session(address, lane.name, filters, self._receiver(lane))
+        # Not shared: a shared subscription gets no retained messages, and each worker may know who is there.
+        self._status_session = self._session(address, "status", [subscription("status")], self._take_statuses)
+
+    def _shared(self, pattern: str) -> str:
+        return f"$share/{self._settings.share}/{pattern}" if self._settings.share else pattern
+
+    def _session(
+        self, address: BrokerAddress, name: str, filters: Sequence[str], on_messages: Callable[[list[Message]], None]
+    ) -> Session:
+        settings = self._settings
+        identity = Identity(
+            f"satomori-ingest-{settings.worker}-{name}",
+            address.username,
+            address.password,
+            settings.session_expiry_s,
+            settings.keep_alive_s,
+            settings.receive_max,
+        )
+        session = Session(address, identity, Subscription(filters, settings.held_bytes_max), on_messages)
+        self._sessions.append(session)
+        return session
+
+    # ------------------------------------------------------------------ receiving
+
+    def _receiver(self, lane: _Lane) -> Callable[[list[Message]], None]:
+        def receive(messages: list[Message]) -> None:
+            if lane.waiting and lane.waiting[0].epoch != messages[0].epoch and lane.session.session_kept:
+                # The broker sends these again on the new connection; two of each would not hurt, but not fit either.
+                again = [m for m in lane.waiting if m.packet_id is not None and m.epoch != messages[0].epoch]
+                lane.session.release(again)
+                lane.waiting = deque(m for m in lane.waiting if m.packet_id is None or m.epoch == messages[0].epoch)
+            if not lane.waiting:
+                lane.since = asyncio.get_running_loop().time()
+            lane.waiting.extend(messages)
+            self._arrived.set()
+
+        return receive
+
+    def _take_statuses(self, messages: list[Message]) -> None:
+        self._statuses.extend(messages)
+        self._status_session.release(messages)
+
+    # ------------------------------------------------------------------ running
+
+    async def run(self) -> NoReturn:
+        """Raise SettingsError where the broker can't be used with these settings."""
+        with ThreadPoolExecutor(1, thread_name_prefix="store") as thread:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._watch_registry(thread), name="registry")
+                for session in self._sessions:
+                    group.create_task(session.run(), name=f"session {session.name}")
+                # Not a task of the group: it ends first, so that what it has just stored is still acknowledged.
+                await self._write_batches(thread)
+
+    async def ready(self) -> None:
+        """Until all sessions are subscribed."""
+        for session in self._sessions:
+            await session.ready.wait()
+
+    async def _watch_registry(self, thread: ThreadPoolExecutor) -> NoReturn:
+        loop = asyncio.get_running_loop()
+        away = False
+        while True:
+            try:
+                await loop.run_in_executor(thread, self._look_at_registry)
+                away = False
+            except UnavailableError as error:
+                if not away:
+                    log.warning("registry away, going on with what is known of it", reason=str(error))
+                away = True
+            await asyncio.sleep(POLL_S)
+
+    def _look_at_registry(self) -> None:
+        while self._statuses:
+            message = self._statuses.popleft()
+            try:
+                self._gateways.take_status(message)
+            except RejectedError as error:
+                # It is retained and comes again with each connection, so it is told and not kept.
+                log.warning("status not understood", topic=message.topic, reason=str(error))
+        self._gateways.write(self._stores.registry)
+        version = registry_version(self._stores.registry)
+        if version != self._registry_version:
+            lookup = load_lookup(self._stores.registry)
+            self._pipeline.use(lookup)
+            self._registry_version = lookup.version
+            log.info("registry loaded", version=lookup.version, datastreams=len(lookup.datastreams))
+
+    # ------------------------------------------------------------------ writing
+
+    async def _write_batches(self, thread: ThreadPoolExecutor) -> NoReturn:
+        retry_s = 0.0
+        while True:
+            lane = await self._next_lane()
+            messages = [lane.waiting.popleft() for _ in range(min(len(lane.waiting), BATCH_MESSAGES_MAX))]
+            try:
+                await self._write_batch(thread, lane, messages)
+                retry_s = 0.0
+            except UnavailableError as error:
+                lane.waiting.extendleft(reversed(messages))
+                retry_s = min(RETRY_MAX_S, max(error.retry_after_s, retry_s * 2))
+                log.warning("store away, keeping what came", lane=lane.name, reason=str(error), retry_s=retry_s)
+                await asyncio.sleep(retry_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not cryptography
+
+    async def _next_lane(self) -> _Lane:
+        """The first lane that has a batch ready: it is old enough, or large enough."""
+        loop = asyncio.get_running_loop()
+        while True:
+            ages = []
+            for lane in self._lanes:
+                if lane.waiting:
+                    left_s = lane.since + self._settings.batch_age_s - loop.time()
+                    if left_s <= 0 or len(lane.waiting) >= RIPE_MESSAGES:
+                        return lane
+                    ages.append(left_s)
+            self._arrived.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._arrived.wait(), min(ages, default=None))
+
+    async def _write_batch(self, thread: ThreadPoolExecutor, lane: _Lane, messages: list[Message]) -> None:
+        """Raise UnavailableError, with `messages` untouched."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        storing = loop.run_in_executor(thread, self._store, messages)
+        try:
+            draft = await asyncio.shield(storing)
+        except asyncio.CancelledError:
+            # A thread can't be stopped: what it stores is acknowledged, and then we end.
+            with suppress(UnavailableError):
+                self._settle(lane, messages, await storing)
+            raise
+        self._settle(lane, messages, draft)
+        log.info(
+            "batch stored",
+            lane=lane.name,
+            messages=draft.messages,
+            values=len(draft.rows),
+            set_aside=len(draft.quarantine),
+            resent=sum(draft.resent.values()),
+            waiting=len(lane.waiting),
+            took_ms=round((loop.time() - started) * 1000, 1),
+        )
+
+    def _store(self, messages: list[Message]) -> Draft:
+        """In the thread."""
+        at_us = now_us()
+        draft = self._pipeline.draft(messages, at_us, self._settings.batch_values_max)
+        self._pipeline.write(draft)
+        for gateway in {origin.gateway for origin in draft.origins}:
+            self._gateways.see(gateway, at_us)
+        return draft
+
+    def _settle(self, lane: _Lane, messages: list[Message], draft: Draft) -> None:
+        """It is stored: acknowledge it to the broker and to the edges, wake who waits for it, put the rest back."""
+        lane.waiting.extendleft(reversed(messages[draft.messages :]))
+        lane.session.release(messages[: draft.messages])
+        acks = [(Topic(gateway, "ack").encode(), encode_ack(ack)) for gateway, ack in draft.acks()]
+        lane.session.publish(acks, qos=1)
+        if draft.rows:
+            lane.session.publish([(STORED, b'{"values":%d}' % len(draft.rows))])

@@ -1,0 +1,320 @@
+"""The console as people meet it: a real Chromium, a real `satomori api` on a seeded state, phone and desk.
+
+With SATOMORI_SCREENSHOTS=folder it also takes the pictures for the README.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Route, StorageState, expect
+
+from dashboards.screenshots import NAMES, SIZE_MOST, take, use_link
+from satomori_api.accounts import Accounts
+from satomori_store.opening import open_registry
+from support.chromium import SCREENS, TILES, Complaints, chromium, need_chromium, open_context
+from support.console_region import seed
+from support.ports import free_ports
+
+pytestmark = pytest.mark.browser
+PASSWORD = "the herons are back"  # noqa: S105 - of a user that lives as long as this test
+PAGES = {
+    "region": "/",
+    "assets": "/assets",
+    "asset": "/asset/bridge-aoba",
+    "asset-without-news": "/asset/sewer-mitsu",
+    "alerts": "/alerts",
+    "alerts-resolved": "/alerts?state=resolved",
+    "devices": "/devices",
+}
+# A transparent PNG of one pixel, for a tile.
+TILE = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010804000000b51c0c020000000b4944415478da6364f80f00010501012718e3660000"
+    "000049454e44ae426082"
+)
+
+
+@dataclass(frozen=True)
+class Running:
+    base: str
+    state: Path
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    need_chromium()
+    folder = tmp_path_factory.mktemp("console")
+    state = folder / "state"
+    state.mkdir()
+    seed(state, time.time_ns() // 1000)
+    (port,) = free_ports(1)
+    config = folder / "satomori.toml"
+    config.write_text("[console]\nrefresh_s = 1.0\n", encoding="utf-8")
+    command = [sys.executable, "-m", "satomori_core", "api", "--state", str(state), "--config", str(config)]
+    with (folder / "api.log").open("wb") as log:
+        process = subprocess.Popen([*command, "--port", str(port)], stdout=log, stderr=log, cwd=folder)
+        try:
+            wait_until_it_answers(f"http://127.0.0.1:{port}/login", process, folder / "api.log")
+            yield Running(f"http://127.0.0.1:{port}", state)
+        finally:
+            process.terminate()
+            process.wait(15)
+    said = (folder / "api.log").read_text(encoding="utf-8")
+    assert "Traceback" not in said, said[-3000:]
+
+
+def wait_until_it_answers(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 40
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text(encoding="utf-8")[-3000:]
+        try:
+            httpx.get(url, timeout=2)
+        except httpx.TransportError:
+            time.sleep(0.2)
+        else:
+            return
+    raise AssertionError(log.read_text(encoding="utf-8")[-3000:])
+
+
+@pytest.fixture(scope="module")
+def browser(running: Running) -> Iterator[Browser]:
+    del running  # it has looked for Chromium already
+    with chromium(need_chromium()) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def logged_in(running: Running, browser: Browser) -> StorageState:
+    """The first start's one-time link leads to the region page, once."""
+    link = (running.state / "first-login.txt").read_text(encoding="utf-8").strip()
+    with open_context(browser, "phone") as context:
+        page = context.new_page()
+        page.goto(link)
+        use_link(page, PASSWORD)
+        expect(page.locator("h1")).to_have_text("地域のいま")
+        assert page.goto(link)
+        expect(page.locator("form input[name=repeated]")).to_have_count(0)
+        return context.storage_state()
+
+
+@pytest.fixture
+def desk(running: Running, browser: Browser, logged_in: StorageState) -> Iterator[BrowserContext]:
+    with open_context(browser, "desk", storage_state=logged_in, base_url=running.base) as context:
+        yield context
+
+
+def look(context: BrowserContext, path: str) -> Page:
+    """The page, when its first figures are there and its socket is connected."""
+    page = context.new_page()
+    page.goto(path)
+    page.wait_for_selector("main.page")
+    page.wait_for_function("() => window.socket && window.socket.connected")
+    expect(page.locator("main .bone")).to_have_count(0, timeout=15_000)
+    return page
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES.keys())
+def test_a_page_is_whole_on_every_screen(
+    running: Running, browser: Browser, logged_in: StorageState, screen: str, path: str
+) -> None:
+    """Nothing in the console, nothing beside the screen, one headline, landmarks, and room for a thumb."""
+    with open_context(browser, screen, storage_state=logged_in, base_url=running.base) as context:
+        page = context.new_page()
+        complaints = Complaints(page)
+        page.goto(path)
+        expect(page.locator("main .bone")).to_have_count(0, timeout=15_000)
+        expect(page.locator("h1")).to_have_count(1)
+        for landmark in ("header", "nav.tabs", "main:not([role=presentation])"):
+            expect(page.locator(landmark)).to_have_count(1)
+        assert page.locator("html").get_attribute("lang") == "ja"
+        page.wait_for_timeout(1500)  # one refresh, in which something could still break
+        assert complaints.found == []
+        assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+        assert page.evaluate(BESIDE_THE_SCREEN) == []
+        assert page.evaluate(TOO_SMALL_TO_TOUCH) == []
+
+
+BESIDE_THE_SCREEN = """() => [...document.querySelectorAll('main *')]
+  .filter(e => !e.closest('.map') && !e.closest('.hidden-text') && e.getBoundingClientRect().right > innerWidth + 1)
+  .map(e => e.tagName + '.' + e.className)"""
+TOO_SMALL_TO_TOUCH = """() => [...document.querySelectorAll(
+    'button, .tab, .btn, .segment, summary, select, input:not([type=hidden])')]
+  .filter(e => e.offsetParent !== null && !e.closest('.map'))
+  .filter(e => e.getBoundingClientRect().height < 44)
+  .map(e => e.tagName + '.' + e.className + ' ' + e.getBoundingClientRect().height)"""
+
+
+def test_a_stranger_is_sent_to_the_login_and_back(running: Running, browser: Browser, logged_in: StorageState) -> None:
+    del logged_in  # the password is set by then
+    with open_context(browser, "phone", base_url=running.base) as context:
+        page = context.new_page()
+        page.goto("/alerts?state=resolved")
+        assert "/login?next=" in page.url
+        page.fill("input[name=user]", "admin")
+        page.fill("input[name=password]", PASSWORD)
+        page.locator("form button").last.click()
+        page.wait_for_url("**/alerts?state=resolved")
+        expect(page.locator(".alert")).to_contain_text("大池")
+
+
+def test_the_region_shows_the_worst_first_by_shape_and_word(desk: BrowserContext) -> None:
+    page = look(desk, "/")
+    expect(page.locator(".counts .count-n")).to_have_text(["1", "2", "3", "1", "11"])
+    matrix = page.locator("table.matrix-wide")
+    expect(matrix.locator("tbody tr").first).to_contain_text("三ツ峰町")
+    worst = matrix.get_by_role("link", name="三ツ峰町・斜面：危険 1、全1")
+    expect(worst.locator("svg")).to_have_count(1)
+    expect(page.locator(".area-alerts .row-link").first).to_contain_text("県道52号 法面")
+    worst.click()
+    page.wait_for_url("**/assets?municipality=mitsumine&class=slope")
+    expect(page.locator("a.row-link")).to_have_count(1)
+
+
+def test_the_map_is_useful_without_its_tiles(desk: BrowserContext) -> None:
+    """Markers with shapes, municipality names, a graticule and a word about it; a marker leads to its asset."""
+    page = look(desk, "/")
+    expect(page.locator(".map .map-away")).to_contain_text("背景地図を取得できません")
+    expect(page.locator(".map .pin svg")).to_have_count(16)  # 15 assets, and the gateway that is silent
+    expect(page.locator(".map .place-name")).to_have_count(3)
+    expect(page.locator(".map .leaflet-graticule-pane path").first).to_be_attached()
+    assert page.locator(".map .leaflet-control-attribution").inner_text() == "国土地理院"
+    page.locator(".map .pin[aria-label^='青葉橋']").click()
+    page.locator(".map .pop-link").click()
+    page.wait_for_url("**/asset/bridge-aoba")
+
+
+def test_the_map_takes_its_tiles_where_there_are_any(desk: BrowserContext) -> None:
+    asked: list[str] = []
+    page = desk.new_page()
+
+    def serve(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(body=TILE, content_type="image/png")
+
+    page.route(f"{TILES}/**", serve)
+    page.goto("/")
+    expect(page.locator(".map .leaflet-tile-loaded").first).to_be_attached()
+    expect(page.locator(".map .map-away")).to_have_count(0)
+    assert asked[0].startswith(f"{TILES}/xyz/pale/")
+
+
+def test_an_asset_page_tells_what_to_do_and_draws_its_history(desk: BrowserContext) -> None:
+    page = look(desk, "/asset/bridge-aoba")
+    expect(page.locator(".verdict-word")).to_have_text("警戒")
+    expect(page.locator(".todo")).to_contain_text("支承と主桁を目視で点検")
+    expect(page.locator(".metric")).to_have_count(3)
+    expect(page.locator(".metric", has_text="ひずみ").locator(".metric-unit")).to_have_text("µε")
+    strain = page.get_by_role("img", name="ひずみの推移")
+    expect(strain.locator("svg path").first).to_be_attached()
+    expect(strain.locator("svg text", has_text="基準 350")).to_have_count(1)
+    day = page.locator(".chart").first.inner_html()
+    page.get_by_role("button", name="7日", exact=True).click()
+    expect(page.get_by_role("button", name="7日", exact=True)).to_have_attribute("aria-pressed", "true")
+    page.wait_for_function("before => document.querySelector('.chart').innerHTML !== before", arg=day)
+
+
+def test_the_language_is_switched_and_kept(desk: BrowserContext) -> None:
+    page = look(desk, "/asset/slope-mitsu")
+    page.get_by_role("button", name="Switch to English").click()
+    expect(page.locator(".verdict-word")).to_have_text("Danger")
+    assert page.url.endswith("/asset/slope-mitsu")
+    expect(page.locator("h1")).to_have_text("Route 52 slope")
+    page.goto("/alerts")
+    expect(page.locator("h1")).to_have_text("Alerts")
+    expect(page.locator(".alert", has_text="manhole 4")).to_contain_text("sensor trouble")
+    assert page.locator("html").get_attribute("lang") == "en-US"
+    page.get_by_role("button", name="日本語に切り替える").click()
+    expect(page.locator("h1")).to_have_text("警報")
+
+
+def test_what_a_visitor_may_not_see_is_not_there(running: Running, browser: Browser) -> None:
+    """A farmer sees the farm's own paddies, no button that a viewer may not press, and no bridge."""
+    engine = open_registry(running.state, None)
+    link = Accounts(engine).invite(
+        user_id="sato", name="佐藤", organisation_id="sato-farm", role="viewer", language="ja", by="admin"
+    )
+    engine.dispose()
+    with open_context(browser, "phone", base_url=running.base) as context:
+        page = context.new_page()
+        page.goto(f"/login?token={link}")
+        use_link(page, PASSWORD)
+        page.goto("/assets")
+        expect(page.locator("a.row-link")).to_have_count(2)
+        page.goto("/alerts")
+        expect(page.locator(".alert")).to_have_count(1)
+        expect(page.get_by_role("button", name="対応する")).to_have_count(0)
+        answer = page.goto("/asset/bridge-aoba")
+        assert answer is not None
+        assert answer.status == 404
+        expect(page.locator("main.gate")).to_contain_text("見つからないか、見る権限がありません")
+
+
+def test_pictures_for_the_readme_are_small(
+    running: Running, browser: Browser, logged_in: StorageState, tmp_path: Path
+) -> None:
+    """All of them where SATOMORI_SCREENSHOTS says whereto; else one, to see that it can be done."""
+    wanted = os.environ.get("SATOMORI_SCREENSHOTS")
+    names = NAMES if wanted else ("asset",)
+    taken = take(browser, running.base, logged_in, Path(wanted) if wanted else tmp_path, names=names)
+    assert len(taken) == len(SCREENS) * len(names)
+    assert all(0 < picture.stat().st_size <= SIZE_MOST for picture in taken)
+
+
+def test_an_alert_is_acknowledged_and_every_open_page_sees_it(desk: BrowserContext) -> None:
+    """With the keyboard alone: the dialog, a note, the confirmation. Another open page follows without a reload."""
+    other = look(desk, "/alerts")
+    other.evaluate("window.notReloaded = true")
+    expect(other.locator(".alert")).to_have_count(5)
+    page = look(desk, "/asset/bridge-aoba")
+    page.locator(".alert button").focus()
+    page.keyboard.press("Enter")
+    page.locator(".dialog textarea").fill("佐々木班が午後に点検します")
+    page.locator(".dialog button[type=submit]").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".alert")).to_contain_text("佐々木班が午後に点検します")
+    expect(page.locator(".alert")).to_contain_text("管理者 が")
+    expect(page.locator(".alert button")).to_have_count(0)
+    expect(other.locator(".alert")).to_have_count(4)
+    expect(other.locator("nav.states a").first).to_have_text("未対応 4")
+    expect(other.locator(".tab-badge")).to_have_text("4")
+    assert other.evaluate("window.notReloaded") is True
+    other.goto("/alerts?state=acknowledged")
+    expect(other.locator(".alert", has_text="青葉橋")).to_contain_text("佐々木班が午後に点検します")
+
+
+def test_the_devices_page_tells_gaps_losses_and_how_to_adopt(desk: BrowserContext) -> None:
+    page = look(desk, "/devices")
+    expect(page.locator(".gateway").first).to_contain_text("通信が途絶えています")
+    row = page.locator(".ledger tbody tr", has_text="清流村 中継局")
+    expect(row.locator(".flag")).to_have_text("4")
+    expect(row).to_contain_text("88215–88218")
+    pile = page.locator(".pile", has_text="登録のない機器")
+    expect(pile).to_contain_text("14件")
+    expect(pile.locator("code")).to_contain_text("satomori registry adopt soil-7")
+
+
+def test_an_address_that_leads_nowhere_says_so_in_plain_words(desk: BrowserContext) -> None:
+    page = desk.new_page()
+    answer = page.goto("/no/such/page")
+    assert answer is not None
+    assert answer.status == 404
+    expect(page.locator("h1")).to_have_text("表示できませんでした")
+    page.get_by_role("link", name="地域のページへ").click()
+    expect(page.locator("h1")).to_have_text("地域のいま")
+
+
+def test_logging_out_ends_it(running: Running, browser: Browser, logged_in: StorageState) -> None:
+    """An open page of the same session goes to the login by itself. This test ends the others' session: it is last."""
+    with open_context(browser, "desk", storage_state=logged_in, base_url=running.base) as context:
+        other, page = look(context, "/"), look(context, "/alerts")
+        page.locator("details.menu summary").click()
+        page.get_by_role("button", name="ログアウト").click()
+        page.wait_for_url("**/login**")
+        other.wait_for_url("**/login**")

@@ -1,0 +1,61 @@
+"""The commented sample.toml of ingest loads, and says the defaults."""
+
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from satomori_core.broker import BrokerSettings
+from satomori_core.errors import SettingsError
+from satomori_ingest.broker import check_ports
+from satomori_ingest.settings import IngestSettings, load_ingest
+from support.ports import free_ports
+
+SAMPLE = Path(__file__).parents[2] / "ingest" / "sample.toml"
+
+
+def test_the_sample_shows_the_defaults() -> None:
+    settings = load_ingest(SAMPLE)
+    assert replace(settings, mapping=()) == IngestSettings()
+    assert settings.mapping[0].topic_filter() == "example-vendor/+/+/up"
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('worker = "a/b"', "worker"),
+        ('share = ""', "share"),
+        ("receive_max = 0", "receive_max"),
+        ("keep_alive_s = 70000", "65535"),
+        ("batch_age_s = -1.0", "negative"),
+        ("batch = 1", "batch"),
+    ],
+)
+def test_settings_that_can_not_work_are_refused(tmp_path: Path, line: str, says: str) -> None:
+    path = tmp_path / "satomori.toml"
+    path.write_text(f"[ingest]\n{line}\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match=says):
+        load_ingest(path)
+
+
+def test_the_embedded_broker_names_the_setting_whose_port_is_taken() -> None:
+    port, other = free_ports(2)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", other))
+        taken.listen()
+        with pytest.raises(SettingsError, match=f"mqtt5_port = {other}"):
+            check_ports(BrokerSettings(port=port, mqtt5_port=other))
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        (BrokerSettings(host="0.0.0.0"), "this machine only"),  # noqa: S104 - that is what is refused
+        (BrokerSettings(port=5, mqtt5_port=5), "both 5"),
+        (BrokerSettings(port=70_000), "no port"),
+    ],
+)
+def test_the_embedded_broker_refuses_what_can_not_work(settings: BrokerSettings, says: str) -> None:
+    with pytest.raises(SettingsError, match=says):
+        check_ports(settings)
