@@ -87,6 +87,17 @@ class _Program(click.Group):
     """Commands are imported when they are called, so that `satomori edge` loads nothing of the others."""
 
     @override
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as error:  # of a command that imports its libraries only when it runs
+            entries = entry_points(group="satomori.commands", name=ctx.invoked_subcommand or "")
+            if (error.name or "").startswith("satomori_") or not entries:
+                raise
+            [entry] = entries
+            raise SettingsError(_what_is_missing(entry.name, _extra_of(entry), error.name or "?")) from None
+
+    @override
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(entry_points(group="satomori.commands").names)
 
@@ -105,6 +116,10 @@ class _Program(click.Group):
         return None
 
 
+def _what_is_missing(name: str, extra: str, module: str) -> str:
+    return f"`satomori {name}` needs {module}, which is not installed: pip install 'satomori[{extra}]'"
+
+
 def _not_installed(name: str, extra: str, module: str) -> click.Command:
     @click.command(
         name,
@@ -112,9 +127,7 @@ def _not_installed(name: str, extra: str, module: str) -> click.Command:
         context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
     )
     def command() -> NoReturn:
-        raise SettingsError(
-            f"`satomori {name}` needs {module}, which is not installed: pip install 'satomori[{extra}]'"
-        )
+        raise SettingsError(_what_is_missing(name, extra, module))
 
     return command
 

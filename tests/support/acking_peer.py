@@ -85,5 +85,3 @@ async def acking(peer: Peer, port: int) -> AsyncIterator[Peer]:
             serving.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await serving
-
-

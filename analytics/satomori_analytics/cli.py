@@ -1,0 +1,133 @@
+"""`satomori analytics` (the service), `satomori indicator NAME` and `satomori detect`."""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from satomori_core.cli import Invocation, common_options, print_rows
+from satomori_core.errors import SettingsError
+
+
+@click.command(short_help="Judge what is stored: checks, indicators, detectors, findings.")
+@common_options
+@click.option("--check", is_flag=True, help="Load settings and playbooks, say what they watch, and end.")
+def analytics(invocation: Invocation, check: bool) -> None:
+    """Judge what is stored, as it comes: checks into qc, limits and detectors into findings. Runs until stopped."""
+    from satomori_analytics.settings import load_analytics  # noqa: PLC0415 - the other commands need no database
+
+    settings = load_analytics(invocation.config)
+    if check:
+        from satomori_analytics.playbook import load_playbooks  # noqa: PLC0415
+
+        playbooks = load_playbooks(settings.playbooks_dir)
+        rows: list[Mapping[str, object]] = [
+            {
+                "class": name,
+                "municipality": "",
+                "limits": len(p.limit),
+                "derived": len(p.derived),
+                "detectors": len(p.watch),
+            }
+            for name, p in playbooks.general.items()
+        ]
+        rows += [
+            {
+                "class": name,
+                "municipality": where,
+                "limits": len(p.limit),
+                "derived": len(p.derived),
+                "detectors": len(p.watch),
+            }
+            for (where, name), p in playbooks.own.items()
+        ]
+        print_rows(rows, as_json=invocation.json)
+        return
+    from satomori_analytics.service import run  # noqa: PLC0415
+
+    run(invocation.state, invocation.config, settings)
+
+
+@click.command(short_help="Any domain formula by name, JSON in, JSON out.")
+@common_options
+@click.argument("name", required=False)
+@click.option("--input", "text", default=None, help="The inputs as JSON, or a file of it. [default: standard input]")
+@click.option("--list", "listing", is_flag=True, help="List all indicators with units and sources.")
+def indicator(invocation: Invocation, name: str | None, text: str | None, listing: bool) -> None:
+    """Compute the indicator NAME from a JSON object of inputs; an array of objects gives an array of values.
+
+    Example: satomori indicator thi --input '{"t_c": 32, "rh": 22}'
+    """
+    from satomori_analytics import indicators  # noqa: PLC0415
+
+    if listing:
+        print_rows([_describe(each, wide=invocation.json) for each in indicators.ALL], as_json=invocation.json)
+        return
+    if name is None:
+        raise SettingsError("name an indicator, or use --list")
+    found = indicators.find(name)
+    value = indicators.call(found, _read_json(text))
+    answer = {"name": found.name, "value": value, "unit": found.unit, "source": found.source}
+    click.echo(json.dumps(answer, ensure_ascii=False))
+
+
+def _describe(each: object, *, wide: bool) -> dict[str, object]:
+    from satomori_analytics.indicators import Indicator  # noqa: PLC0415
+
+    if not isinstance(each, Indicator):
+        raise TypeError
+    inputs: object = dict(each.inputs) if wide else ", ".join(f"{n} [{u}]" for n, u in each.inputs.items())
+    row: dict[str, object] = {
+        "name": each.name,
+        "unit": each.unit,
+        "inputs": inputs,
+        "source": each.source,
+        "status": each.status,
+    }
+    if wide:
+        row |= {"required": sorted(each.required), "ja": each.ja, "en": each.en}
+    return row
+
+
+def _read_json(text: str | None) -> object:
+    where = "--input"
+    if text is None:
+        text, where = sys.stdin.read(), "standard input"
+    elif not text.lstrip().startswith(("{", "[")):
+        where = text
+        try:
+            text = Path(text).read_text(encoding="utf-8")
+        except OSError as error:
+            raise SettingsError(f"{where}: {error.strerror}; --input is JSON or a file of it") from None
+    try:
+        document: object = json.loads(text)
+    except ValueError as error:
+        raise SettingsError(f"{where}: not JSON: {error}") from None
+    return document
+
+
+@click.command(short_help="Score a CSV recording with the detectors that run in production.")
+@common_options
+@click.option("--input", "source", type=click.Path(path_type=Path), required=True, help="CSV with a header line.")
+@click.option("--output", "target", type=click.Path(path_type=Path), required=True, help="CSV with score and alarm.")
+@click.option("--time-column", default=None, help="[default: by its name, or the first one that holds times]")
+@click.option("--value-columns", default="", help="Comma-separated. [default: all numbers that are no labels]")
+@click.option("--train-rows", type=click.IntRange(min=20), default=None, help="Rows to learn from first.")
+@click.option("--delimiter", default=None, help="[default: as the header line has it]")
+@click.option("--detector", default=None, help="[default: by the number of columns]")
+def detect(
+    invocation: Invocation, *, source: Path, target: Path, time_column: str | None, value_columns: str,
+    train_rows: int | None, delimiter: str | None, detector: str | None,
+) -> None:  # fmt: skip
+    """Score each row of a recording from that row and earlier ones only: one line out for each line in.
+
+    `score` is 0 to 1, `alarm` 0 or 1.
+    """
+    from satomori_analytics import files  # noqa: PLC0415
+
+    names = [name.strip() for name in value_columns.split(",") if name.strip()]
+    layout = files.read_layout(source, time_column, names, delimiter)
+    rows = files.score_file(source, target, layout, files.build_detector(detector, len(layout.values), train_rows))
+    print_rows([{"rows": rows, "columns": ", ".join(layout.names), "output": str(target)}], as_json=invocation.json)

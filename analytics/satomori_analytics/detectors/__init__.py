@@ -1,0 +1,64 @@
+"""The detectors by name. The list below is the registry; every one keeps the promises in tests/analytics."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from satomori_analytics.detectors.base import Detector, Latch, Scores
+from satomori_analytics.detectors.joint import Multichannel, Residual
+from satomori_analytics.detectors.novelty import Novelty
+from satomori_analytics.detectors.plain import Limit, Silent, Stuck
+from satomori_analytics.detectors.seasonal import Seasonal
+from satomori_core.errors import NotFoundError, SettingsError
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorKind:
+    name: str
+    make: Callable[..., Detector]
+    ja: str
+    en: str
+    source: str
+
+    @property
+    def learns_rows(self) -> bool:
+        """Whether it learns from its first rows only, and holds on to them."""
+        return "learn_rows" in inspect.signature(self.make).parameters
+
+    def build(self, options: Mapping[str, float], where: str) -> Detector:
+        """Raise SettingsError for an option that this detector does not know."""
+        known = inspect.signature(self.make).parameters
+        unknown = [name for name in options if name not in known]
+        if unknown:
+            names = ", ".join(known)
+            raise SettingsError(f"{where}: detector {self.name} has no option {', '.join(unknown)}; it has {names}")
+        return self.make(**{name: _as_kind(value, known[name].default) for name, value in options.items()})
+
+
+def _as_kind(value: float, default: object) -> float | int | bool:
+    """A number of the kind that the option's default is of."""
+    if isinstance(default, bool):
+        return bool(value)
+    return int(value) if isinstance(default, int) else float(value)
+
+
+ALL: tuple[DetectorKind, ...] = (
+    DetectorKind("limit", Limit, "しきい値", "Limit", "EEMUA 191: hysteresis and delay against chatter"),
+    DetectorKind("stuck", Stuck, "固着", "Stuck", "QARTOD flat line test"),
+    DetectorKind("silent", Silent, "無通信", "Silent", "QARTOD gap test"),
+    DetectorKind("seasonal", Seasonal, "時刻別の平常値", "Seasonal", "median and MAD by hour of day or week"),
+    DetectorKind("novelty", Novelty, "珍しさ", "Novelty", "peaks over threshold of window features"),
+    DetectorKind("multichannel", Multichannel, "多チャンネル", "Multichannel", "robust z, exponential tail"),
+    DetectorKind("residual", Residual, "温度補正残差", "Residual", "two-slope regression, as for the Z24 bridge (REC)"),
+)
+BY_NAME: Mapping[str, DetectorKind] = MappingProxyType({kind.name: kind for kind in ALL})
+
+
+def find(name: str) -> DetectorKind:
+    if name not in BY_NAME:
+        raise NotFoundError(f"no detector {name!r}; there are {', '.join(BY_NAME)}")
+    return BY_NAME[name]
+
+
+__all__ = ["ALL", "BY_NAME", "Detector", "DetectorKind", "Latch", "Scores", "find"]

@@ -1,0 +1,29 @@
+"""Domain formulas by name. The list below is the registry: nothing registers itself by being imported."""
+
+import difflib
+
+from satomori_analytics.indicators import air, crops, evapotranspiration, series, structures, water
+from satomori_analytics.indicators.base import Indicator, call
+from satomori_core.errors import NotFoundError
+
+ALL: tuple[Indicator, ...] = (
+    *air.INDICATORS,
+    *evapotranspiration.INDICATORS,
+    *crops.INDICATORS,
+    *water.INDICATORS,
+    *structures.INDICATORS,
+    *series.INDICATORS,
+)
+_BY_NAME = {indicator.name: indicator for indicator in ALL}
+
+
+def find(name: str) -> Indicator:
+    """Raise NotFoundError, with the nearest name, for one that is not there."""
+    if name in _BY_NAME:
+        return _BY_NAME[name]
+    close = difflib.get_close_matches(name, _BY_NAME, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else "see `satomori indicator --list`"
+    raise NotFoundError(f"no indicator {name!r}; {hint}")
+
+
+__all__ = ["ALL", "Indicator", "call", "find"]

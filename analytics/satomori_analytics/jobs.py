@@ -1,0 +1,304 @@
+"""The scheduler: follows the ledger's changes with a cursor and has all that they touch judged, in event time.
+
+A round judges, writes qc and findings, and only then moves the cursor, so a job that was killed runs again, and
+doubles nothing. Nothing here holds a transaction while it judges.
+"""
+
+import itertools
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from sqlalchemy import Engine
+
+from satomori_analytics.findings import Judged, Standing, keep, load_standing
+from satomori_analytics.playbook import Derived, Playbook, Playbooks, Watch
+from satomori_analytics.settings import AnalyticsSettings
+from satomori_analytics.silence import Heard, judge_silence
+from satomori_analytics.slow import Aggregates, Due, Item, References, Slow, items_of
+from satomori_analytics.standing_silence import SilenceKeeper
+from satomori_analytics.views import Series
+from satomori_analytics.work import Task, do
+from satomori_analytics.world import Stream, WatchedAsset, World, load_seen, load_world
+from satomori_core.clock import DAY_US
+from satomori_core.logs import get_logger
+from satomori_store.ledger import Ledger
+from satomori_store.models import Cursor
+from satomori_store.port import Change, ObservationStore
+from satomori_store.transactions import registry_version, transaction
+
+CURSOR = "analytics"
+# One round's slow judgements take so long at most, so that the fresh are never far behind.
+_SLOW_BUDGET_S = 1.0
+# History that arrives is judged once it has paused for so long, or this many rounds have waited for it.
+_QUIET_ROUNDS, _WAIT_ROUNDS = 3, 20
+
+_ASSETS_PER_WRITE = 20
+# So far back is judged anew where changes were missed.
+_ANEW_US = 35 * DAY_US
+
+log = get_logger("analytics")
+Touched = dict[int, tuple[int, int]]
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """Slow judgements that are due, with the span that was touched; and for how many rounds nothing was added."""
+
+    what: Derived | Watch
+    touched: tuple[int, int]
+    quiet_rounds: int = 0
+    rounds: int = 0
+
+
+@dataclass(slots=True)
+class Round:
+    """What a round did, for the log and for how long to rest."""
+
+    changes: int = 0
+    marks: int = 0
+    findings: int = 0
+    slow: int = 0
+    backlog: bool = False
+    seconds: float = field(default=0.0)
+
+
+class Analyst:
+    """One for a registry: two would judge everything twice, though to the same findings."""
+
+    def __init__(
+        self,
+        registry: Engine,
+        ledger: Ledger,
+        store: ObservationStore,
+        *,
+        playbooks: Playbooks,
+        settings: AnalyticsSettings,
+        folder: Path,
+        pool: Executor | None = None,
+    ) -> None:
+        """`folder`: where the detectors' references lie. `pool`: other processes that judge, or this one."""
+        self._registry, self._ledger, self._store = registry, ledger, store
+        self._playbooks, self._settings, self._pool = playbooks, settings, pool
+        self._slow = Slow(store, Aggregates(store), References(folder))
+        self._waiting: dict[Item, _Waiting] = {}
+        self._judged_until: dict[Item, int] = {}
+        self._version = -1
+        self._world = World({}, {}, {})
+        self._heard: dict[int, int] = {}
+        self._arrived: dict[int, int] = {}
+        self._gateways: dict[str, int] = {}
+        self._silence = SilenceKeeper(registry)
+        self._silence_due_us = 0
+        self._cursor = self._load_cursor()
+
+    # ------------------------------------------------------------------ a round
+
+    def round(self, now_us: int, stop: Callable[[], bool] = lambda: False) -> Round:
+        """Judge what was stored since the last round, then who is silent, then some of what waits."""
+        began, done = time.monotonic(), Round()
+        self._reload(now_us)
+        changes = self._missed(now_us) or self._ledger.changes_after(self._cursor, self._settings.changes_per_round)
+        done.changes = len(changes)
+        done.backlog = len(changes) == self._settings.changes_per_round
+        old_us = now_us - self._settings.historical_after_s * 1_000_000
+        live = self._merge(change for change in changes if change.until_us >= old_us)
+        old = self._merge(change for change in changes if change.until_us < old_us)
+        for touched in (live, old):
+            if touched and not stop():
+                self._judge(touched, now_us, done)
+        if stop():
+            return done
+        if changes:
+            self._hear(changes, now_us)
+            self._save_cursor(changes[-1].change_id)
+        if now_us >= self._silence_due_us:
+            self._judge_silence(now_us, done)
+        self._queue(live, old)
+        self._do_slow(now_us, done, stop)
+        done.seconds = time.monotonic() - began
+        return done
+
+    @property
+    def waiting(self) -> int:
+        """How many slow judgements are due."""
+        return len(self._waiting)
+
+    def _missed(self, now_us: int) -> list[Change]:
+        """After so long a rest that the ledger has forgotten changes: the past weeks count as changed."""
+        oldest = self._ledger.oldest_change_id()
+        if self._cursor + 1 >= oldest:
+            return []
+        log.warning("changes missed, judging anew", cursor=self._cursor, oldest=oldest)
+        return [Change(oldest - 1, number, now_us - _ANEW_US, now_us) for number in self._world.streams]
+
+    def _merge(self, changes: Iterable[Change]) -> Touched:
+        touched: Touched = {}
+        for change in changes:
+            if change.datastream in self._world.streams:
+                low, high = touched.get(change.datastream, (change.from_us, change.until_us))
+                touched[change.datastream] = (min(low, change.from_us), max(high, change.until_us))
+        return touched
+
+    # ------------------------------------------------------------------ series by series
+
+    def _judge(self, touched: Touched, now_us: int, done: Round) -> None:
+        tasks = self._tasks(touched)
+        outcomes = iter(map(do, tasks) if self._pool is None else self._pool.map(do, tasks))
+        # Some assets at a time: one transaction for their marks and one for their findings, each short.
+        while part := list(itertools.islice(outcomes, _ASSETS_PER_WRITE)):
+            marks = [mark for outcome in part for mark in outcome.marks]
+            if marks:
+                self._store.write_qc(marks)
+            done.marks += len(marks)
+            done.findings += self._keep([judged for outcome in part for judged in outcome.judged], now_us)
+
+    def _keep(self, judged: Sequence[Judged], now_us: int) -> int:
+        return keep(self._registry, judged, now_us, self._settings.historical_after_s * 1_000_000)
+
+    def _tasks(self, touched: Touched) -> Iterable[Task]:
+        by_asset: dict[str, list[Stream]] = {}
+        for stream in (self._world.streams[number] for number in touched):
+            by_asset.setdefault(stream.asset, []).append(stream)
+        earliest = min(low for low, _ in touched.values()) - 2 * 86400 * 1_000_000
+        standing = load_standing(self._registry, by_asset, earliest)
+        for name, streams in by_asset.items():
+            asset = self._world.assets[name]
+            playbook = self._playbooks.of(asset.class_, asset.municipality)
+            if playbook is not None:
+                yield self._task(asset, playbook, streams, touched, tuple(standing.get(name, ())))
+
+    def _task(
+        self, asset: WatchedAsset, playbook: Playbook, streams: list[Stream], touched: Touched,
+        standing: tuple[Standing, ...],
+    ) -> Task:  # fmt: skip
+        needed = {stream.id: stream for stream in streams}
+        metrics = {stream.metric for stream in streams}
+        lookback_s = max(playbook.lookback_s(metric) for metric in metrics)
+        for derived_name, derived in playbook.derived.items():
+            if not derived.every_s and metrics & set(derived.inputs.values()):
+                lookback_s = max(lookback_s, derived.history_s, playbook.lookback_s(derived_name))
+                needed |= {s.id: s for s in asset.streams if s.metric in derived.inputs.values()}
+        lookback_us = int(lookback_s * 1e6)
+        from_us = min(touched[s.id][0] for s in streams) - lookback_us
+        until_us = max(touched[s.id][1] for s in streams) + lookback_us
+        columns = self._store.read(sorted(needed), from_us, until_us)
+        starts = np.searchsorted(columns.datastream, sorted(needed), side="left").tolist()
+        ends = [*starts[1:], len(columns.datastream)]
+        series = {
+            number: Series(columns.observed_at_us[a:b], columns.value[a:b], columns.quality[a:b], columns.qc[a:b])
+            for number, a, b in zip(sorted(needed), starts, ends, strict=True)
+        }
+        return Task(asset, playbook, {s.id: touched[s.id][0] for s in streams}, series, until_us, standing)
+
+    # ------------------------------------------------------------------ long windows
+
+    def _queue(self, live: Touched, old: Touched) -> None:
+        for waiting in self._waiting.values():
+            waiting.quiet_rounds += 1
+            waiting.rounds += 1
+        for touched, fresh in ((old, False), (live, True)):
+            for number, span in touched.items():
+                stream = self._world.streams[number]
+                asset = self._world.assets[stream.asset]
+                playbook = self._playbooks.of(asset.class_, asset.municipality)
+                for item, what in items_of(asset, playbook, stream) if playbook else ():
+                    self._add(item, what, span, fresh=fresh)
+
+    def _add(self, item: Item, what: Derived | Watch, span: tuple[int, int], *, fresh: bool) -> None:
+        every_us = what.every_s * 1_000_000
+        if fresh and every_us:
+            until_us = self._judged_until.get(item)
+            # Aggregates speak when they are complete: nothing new before the next one, unless the past has changed.
+            if until_us is not None and span[1] // every_us == until_us // every_us and span[0] >= until_us - every_us:
+                return
+            self._judged_until[item] = max(span[1], until_us or span[1])
+            span = (span[0] - every_us, span[1])
+        waiting = self._waiting.get(item)
+        if waiting is None:
+            self._waiting[item] = _Waiting(what, span, _QUIET_ROUNDS if fresh else 0)
+            return
+        waiting.touched = (min(waiting.touched[0], span[0]), max(waiting.touched[1], span[1]))
+        waiting.quiet_rounds = waiting.quiet_rounds if fresh else 0
+
+    def _do_slow(self, now_us: int, done: Round, stop: Callable[[], bool]) -> None:
+        until = time.monotonic() + _SLOW_BUDGET_S
+        # What costs little and may be urgent first: detectors on raw rows.
+        ready = [i for i, w in self._waiting.items() if w.quiet_rounds >= _QUIET_ROUNDS or w.rounds >= _WAIT_ROUNDS]
+        for item in sorted(ready, key=lambda i: self._waiting[i].what.every_s):
+            if stop() or (done.slow and time.monotonic() > until):
+                return
+            waiting = self._waiting.pop(item)
+            asset = self._world.assets.get(item.asset)
+            playbook = self._playbooks.of(asset.class_, asset.municipality) if asset else None
+            if asset is None or playbook is None:
+                continue
+            standing = load_standing(self._registry, [asset.id], waiting.touched[0]).get(asset.id, [])
+            due = Due(item, waiting.what, asset, playbook, waiting.touched, tuple(standing))
+            judged = self._slow.judge(due)
+            done.slow += 1
+            if judged is not None:
+                done.findings += self._keep([judged], now_us)
+
+    # ------------------------------------------------------------------ silence
+
+    def _hear(self, changes: list[Change], now_us: int) -> None:
+        for change in changes:
+            stream = self._world.streams.get(change.datastream)
+            if stream is not None:
+                self._heard[stream.id] = max(self._heard.get(stream.id, 0), change.until_us)
+                self._arrived[stream.id] = now_us
+                if stream.gateway is not None:
+                    # That anything arrives is a sign of life, however old what it tells.
+                    self._gateways[stream.gateway] = now_us
+
+    def _judge_silence(self, now_us: int, done: Round) -> None:
+        if not self._silence_due_us:  # the start: what is on its way may arrive first
+            self._silence_due_us = now_us + int(self._settings.silence_grace_s * 1e6)
+            return
+        self._silence_due_us = now_us + int(self._settings.silence_every_s * 1e6)
+        for gateway, seen_us in load_seen(self._registry).items():
+            self._gateways[gateway] = max(self._gateways.get(gateway, 0), seen_us)
+        heard = Heard(self._heard, self._arrived, self._gateways)
+        silent = judge_silence(self._world, self._playbooks, heard, now_us)
+        done.findings += self._silence.keep(silent, heard, now_us)
+
+    # ------------------------------------------------------------------ what was known
+
+    def _reload(self, now_us: int) -> None:
+        version = registry_version(self._registry)
+        if version != self._version:
+            self._version = version
+            self._world = load_world(self._registry, now_us)
+            self._hear_latest()
+            log.info(
+                "registry loaded", version=version, assets=len(self._world.assets), datastreams=len(self._world.streams)
+            )
+
+    def _hear_latest(self) -> None:
+        unheard = [number for number in self._world.streams if number not in self._heard]
+        latest = self._store.latest(unheard)
+        for number, at_us in zip(latest.datastream.tolist(), latest.observed_at_us.tolist(), strict=True):
+            self._heard[number] = at_us
+            behind = self._world.streams[number].gateway
+            if behind is not None:
+                self._gateways[behind] = max(self._gateways.get(behind, 0), at_us)
+
+    def _load_cursor(self) -> int:
+        with transaction(self._registry) as session:
+            cursor = session.get(Cursor, CURSOR)
+            if cursor is None:
+                session.add(Cursor(name=CURSOR, change_id=0))
+            return cursor.change_id if cursor else 0
+
+    def _save_cursor(self, change_id: int) -> None:
+        self._cursor = change_id
+        with transaction(self._registry) as session:
+            cursor = session.get(Cursor, CURSOR)
+            if cursor is None:
+                session.add(Cursor(name=CURSOR, change_id=change_id))
+            else:
+                cursor.change_id = change_id

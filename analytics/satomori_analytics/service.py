@@ -1,0 +1,79 @@
+"""The running service: rounds of the Analyst until it is told to stop. The only module here that asks the clock."""
+
+import os
+import signal
+import threading
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import ExitStack
+from multiprocessing import get_context
+from pathlib import Path
+
+from satomori_analytics.jobs import Analyst, Round
+from satomori_analytics.playbook import load_playbooks
+from satomori_analytics.settings import AnalyticsSettings
+from satomori_core.clock import now_us
+from satomori_core.errors import UnavailableError
+from satomori_core.logs import get_logger
+from satomori_store.opening import open_ledger, open_registry, open_store
+
+log = get_logger("analytics")
+_REST_MAX_S = 5.0
+
+
+def run(state: Path, config: Path | None, settings: AnalyticsSettings) -> None:
+    """Until SIGTERM or SIGINT. It polls the ledger each `poll_s`, which costs one indexed query."""
+    playbooks = load_playbooks(settings.playbooks_dir)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    os.nice(settings.nice)
+    with ExitStack() as stack:
+        registry = open_registry(state, config)
+        ledger = open_ledger(state, config)
+        store = open_store(state, config)
+        stack.callback(registry.dispose)
+        stack.callback(ledger.close)
+        stack.callback(store.close)
+        pool = _pool(settings, stack)
+        analyst = Analyst(
+            registry, ledger, store, playbooks=playbooks, settings=settings, folder=state / "analytics", pool=pool
+        )
+        log.info("analytics started", classes=len(playbooks.general), own=len(playbooks.own), workers=settings.workers)
+        away = False
+        while not stop.is_set():
+            try:
+                done = analyst.round(now_us(), stop.is_set)
+            except UnavailableError as error:
+                if not away:
+                    log.warning("store away", error=str(error))
+                away = True
+                stop.wait(error.retry_after_s)
+                continue
+            if away:
+                log.info("store back")
+                away = False
+            _say(done, analyst)
+            stop.wait(_rest_s(done, settings, waiting=analyst.waiting))
+        log.info("analytics stopped")
+
+
+def _pool(settings: AnalyticsSettings, stack: ExitStack) -> Executor | None:
+    if not settings.workers:
+        return None
+    # Spawned, not forked: the parent holds database connections.
+    return stack.enter_context(ProcessPoolExecutor(settings.workers, mp_context=get_context("spawn")))
+
+
+def _rest_s(done: Round, settings: AnalyticsSettings, *, waiting: int) -> float:
+    """After work on a backlog as long as it took, so that ingest keeps the machine; else until the next poll."""
+    if done.backlog or (waiting and done.slow):
+        return min(done.seconds * settings.rest, _REST_MAX_S)
+    return max(settings.poll_s - done.seconds, settings.poll_s / 10)
+
+
+def _say(done: Round, analyst: Analyst) -> None:
+    if done.changes or done.findings or done.slow:
+        log.info(
+            "judged", changes=done.changes, marks=done.marks, findings=done.findings, slow=done.slow,
+            waiting=analyst.waiting, seconds=round(done.seconds, 3),
+        )  # fmt: skip

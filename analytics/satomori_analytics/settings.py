@@ -1,0 +1,34 @@
+"""The [analytics] table."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from satomori_core.settings import load_settings
+
+
+@dataclass(frozen=True, slots=True)
+class AnalyticsSettings:
+    """`playbooks_dir`: a municipality's own playbooks. `workers` 0: judge in this process, else in so many others.
+
+    `historical_after_s`: what was older when it was judged is history, of which nobody is notified. `nice`: how far
+    the judging stands back behind ingest. `rest`: after a round over a backlog, rest so many times as long as it took.
+    """
+
+    playbooks_dir: Path | None = None
+    historical_after_s: int = 3600
+    workers: int = 0
+    nice: int = 5
+    poll_s: float = 1.0
+    rest: float = 1.0
+    changes_per_round: int = 5000
+    silence_every_s: float = 5.0
+    silence_grace_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        positive = (self.historical_after_s, self.poll_s, self.changes_per_round, self.silence_every_s)
+        if min(positive) <= 0 or min(self.workers, self.nice, self.rest, self.silence_grace_s) < 0:
+            raise ValueError("times and counts must be positive; workers, nice, rest and silence_grace_s may be 0")
+
+
+def load_analytics(config: Path | None) -> AnalyticsSettings:
+    return load_settings(config, "analytics", AnalyticsSettings)

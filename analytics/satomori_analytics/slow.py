@@ -1,0 +1,215 @@
+"""Judgements over long windows: aggregates of days or weeks, and references learned from an asset's first rows.
+
+They wait in a queue until the fresh data are judged, and are done a few at a time: nothing fresh waits for them.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from satomori_analytics import detectors
+from satomori_analytics.derive import derive
+from satomori_analytics.episodes import Floats, Times
+from satomori_analytics.findings import Judged, Standing
+from satomori_analytics.playbook import Derived, Playbook, Watch
+from satomori_analytics.views import View, quantity_of
+from satomori_analytics.watching import Rows, Watched, judge_alone, judge_joint, learn, to_rows
+from satomori_analytics.work import Task, judge_derived, stream_of
+from satomori_analytics.world import Stream, WatchedAsset
+from satomori_core.clock import DAY_US
+from satomori_core.vocabulary import Quality
+from satomori_store.port import Aggregate, ObservationStore
+
+_REFERENCE_DAYS_MAX = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A derived series or a detector of one asset's playbook; `stream` where a detector takes one series alone."""
+
+    asset: str
+    name: str
+    stream: int | None = None
+
+
+class Aggregates:
+    """Aggregated series as read so far; only the part that was touched is read again. Bounded by what is watched."""
+
+    def __init__(self, store: ObservationStore) -> None:
+        self._store = store
+        self._known: dict[tuple[int, int, Aggregate], tuple[Times, Floats]] = {}
+
+    def read(
+        self, stream: int, every_us: int, aggregate: Aggregate, window: tuple[int, int], touched_us: int
+    ) -> tuple[Times, Floats]:
+        """Whole buckets in the window. What lies before `touched_us` is as it was when last read."""
+        key = (stream, every_us, aggregate)
+        start, end = window[0] // every_us * every_us, window[1] // every_us * every_us
+        times, values = self._known.get(key, (np.empty(0, np.int64), np.empty(0)))
+        fresh = touched_us // every_us * every_us if len(times) and times[0] <= start + DAY_US else start
+        keep = (times >= start) & (times < fresh)
+        columns = self._store.read([stream], max(fresh, start), end, every_us, aggregate)
+        known = (
+            np.concatenate([times[keep], columns.observed_at_us]),
+            np.concatenate([values[keep], columns.value]),
+        )
+        self._known[key] = known
+        return known
+
+
+class References:
+    """What detectors learned from their first rows, a JSON file each. It can be learned anew from the store."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._known: dict[str, dict[str, Any]] = {}
+
+    def load(self, key: str, watch: Watch, channels: tuple[int, ...]) -> dict[str, Any] | None:
+        """None where nothing was learned yet, or for another detector, other options or other datastreams."""
+        if key not in self._known:
+            path = self._folder / f"{key}.json"
+            if not path.exists():
+                return None
+            try:
+                self._known[key] = json.loads(path.read_text(encoding="utf-8"))
+            except ValueError:
+                return None
+        reference = self._known[key]
+        return reference if reference.get("for") == _identity(watch, channels) else None
+
+    def save(self, key: str, watch: Watch, channels: tuple[int, ...], reference: Mapping[str, Any]) -> dict[str, Any]:
+        kept = {**reference, "for": _identity(watch, channels)}
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f"{key}.json"
+        draft = path.with_suffix(".new")
+        draft.write_text(json.dumps(kept), encoding="utf-8")
+        draft.replace(path)
+        self._known[key] = kept
+        return kept
+
+
+def _identity(watch: Watch, channels: tuple[int, ...]) -> list[Any]:
+    return [watch.detector, dict(watch.options), watch.every_s, list(channels)]
+
+
+def items_of(asset: WatchedAsset, playbook: Playbook, stream: Stream) -> list[tuple[Item, Derived | Watch]]:
+    """What has to be judged anew when this datastream of the asset has new values."""
+    found: list[tuple[Item, Derived | Watch]] = [
+        (Item(asset.id, name), derived)
+        for name, derived in playbook.derived.items()
+        if derived.every_s and stream.metric in derived.inputs.values()
+    ]
+    for name, watch in playbook.watch.items():
+        if watch.enabled and stream.metric in watch.on:
+            joint = detectors.find(watch.detector).learns_rows
+            found.append((Item(asset.id, name, None if joint else stream.id), watch))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """One item that has to be judged again, with all that it needs to know. `touched`: first and last µs."""
+
+    item: Item
+    what: Derived | Watch
+    asset: WatchedAsset
+    playbook: Playbook
+    touched: tuple[int, int]
+    standing: tuple[Standing, ...]
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """From how far back, and until when, it has to be read."""
+        step_us = max(self.what.every_s, 1) * 1_000_000
+        return self.touched[0] - self.what.history_s * 1_000_000, self.touched[1] + step_us
+
+
+@dataclass(frozen=True, slots=True)
+class Slow:
+    """`judge` answers None where there is nothing to say yet."""
+
+    store: ObservationStore
+    aggregates: Aggregates
+    references: References
+
+    def judge(self, due: Due) -> Judged | None:
+        if isinstance(due.what, Derived):
+            return self._derived(due, due.what)
+        if due.item.stream is None:
+            return self._joint(due, due.what)
+        return self._alone(due, due.what)
+
+    def _derived(self, due: Due, derived: Derived) -> Judged | None:
+        every_us, inputs = derived.every_s * 1_000_000, {}
+        for metric in derived.inputs.values():
+            stream = stream_of(due.asset, metric)
+            if stream is None:
+                return None
+            times, values = self.aggregates.read(stream.id, every_us, derived.aggregate, due.window, due.touched[0])
+            # A bucket is known at its end.
+            inputs[metric] = (times + every_us, values, float(max(derived.every_s, stream.interval_s)))
+        times, values = derive(derived, inputs)
+        if not len(times):
+            return None
+        task = Task(due.asset, due.playbook, {}, {}, due.window[1], due.standing)
+        return judge_derived(task, due.item.name, derived, (times, values), due.touched[0])
+
+    def _alone(self, due: Due, watch: Watch) -> Judged | None:
+        stream = next((s for s in due.asset.streams if s.id == due.item.stream), None)
+        if stream is None:
+            return None
+        view = View(due.asset, quantity_of(stream), *self._values(stream, watch, due.window, due.touched[0]))
+        if not len(view.at_us):
+            return None
+        watched = Watched(due.asset, due.item.name, watch, view.key)
+        return Judged(frozenset({watched.fingerprint}), due.touched[0], due.window[1], judge_alone(watched, view))
+
+    def _joint(self, due: Due, watch: Watch) -> Judged | None:
+        streams = [stream for metric in watch.on if (stream := stream_of(due.asset, metric)) is not None]
+        if len(streams) < watch.least:
+            return None
+        watched = Watched(due.asset, due.item.name, watch, due.asset.id)
+        ids = tuple(stream.id for stream in streams)
+        key = f"{due.asset.id}.{due.item.name}"
+        reference = self.references.load(key, watch, ids)
+        if reference is None:
+            learned = self._learn(watched, streams, due.touched[1])
+            if learned is None:
+                return None
+            reference = self.references.save(key, watch, ids, learned)
+        window = (max(due.window[0], int(reference["until_us"])), due.window[1])
+        rows = self._rows(streams, watch, window, due.touched[0])
+        open_since = (
+            s.on.get("score") for s in due.standing if s.fingerprint == watched.fingerprint and s.until_us is None
+        )
+        episodes = judge_joint(watched, [quantity_of(s) for s in streams], rows, reference, next(open_since, None))
+        return Judged(frozenset({watched.fingerprint}), due.touched[0], window[1], episodes)
+
+    def _learn(self, watched: Watched, streams: Sequence[Stream], until_us: int) -> dict[str, Any] | None:
+        """From the first rows that are in the store, day after day until there are enough of them."""
+        ids, end_us = [stream.id for stream in streams], until_us + 1
+        counted = self.store.read(ids, until_us - _REFERENCE_DAYS_MAX * DAY_US, end_us, DAY_US, "count")
+        days = np.unique(counted.observed_at_us).tolist()
+        for day_end_us in [day + DAY_US for day in days]:
+            rows = self._rows(streams, watched.watch, (days[0], min(day_end_us, end_us)), days[0])
+            learned = learn(watched, rows)
+            if learned is not None:
+                return learned
+        return None
+
+    def _rows(self, streams: Sequence[Stream], watch: Watch, window: tuple[int, int], touched_us: int) -> Rows:
+        channels = [self._values(stream, watch, window, touched_us) for stream in streams]
+        return to_rows(channels, float(watch.every_s or min(stream.interval_s for stream in streams)))
+
+    def _values(
+        self, stream: Stream, watch: Watch, window: tuple[int, int], touched_us: int
+    ) -> tuple[Times, Floats]:  # fmt: skip
+        if watch.every_s:
+            return self.aggregates.read(stream.id, watch.every_s * 1_000_000, "mean", window, touched_us)
+        columns = self.store.read([stream.id], *window)
+        good = (columns.quality < Quality.FAIL) & (columns.qc < Quality.FAIL)
+        return columns.observed_at_us, np.where(good, columns.value, np.nan)

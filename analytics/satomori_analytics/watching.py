@@ -1,0 +1,168 @@
+"""Judges by the detectors that learn: one series against its own past, or channels against their first rows. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from satomori_analytics import detectors
+from satomori_analytics.detectors.base import Scores
+from satomori_analytics.detectors.joint import Learned
+from satomori_analytics.detectors.seasonal import Seasonal
+from satomori_analytics.episodes import Episode, Floats, Stretch, Subject, Times, stretches
+from satomori_analytics.playbook import LEVELS, Watch
+from satomori_analytics.sentences import amount
+from satomori_analytics.views import Quantity, View
+from satomori_analytics.world import WatchedAsset
+from satomori_core.vocabulary import Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Channels observed together, a row each interval at most; NaN where a channel was not."""
+
+    at_us: Times
+    values: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """An entry `name` of an asset's playbook, and what its fingerprint ends with."""
+
+    asset: WatchedAsset
+    name: str
+    watch: Watch
+    key: str
+
+    @property
+    def fingerprint(self) -> str:
+        return f"{self.name}:{self.key}"
+
+    def build(self) -> detectors.Detector:
+        return detectors.find(self.watch.detector).build(self.watch.options, where=self.name)
+
+    def build_learned(self) -> Learned:
+        detector = self.build()
+        if not isinstance(detector, Learned):
+            raise TypeError(f"{self.watch.detector} does not learn from its first rows")
+        return detector
+
+
+def to_rows(channels: Sequence[tuple[Times, Floats]], interval_s: float) -> Rows:
+    """Observations of several datastreams as rows: what falls into one interval is one row, at its latest time."""
+    every_us = max(int(interval_s * 1e6), 1)
+    slots = np.unique(np.concatenate([at // every_us for at, _ in channels])) if channels else np.empty(0, np.int64)
+    values = np.full((len(slots), len(channels)), np.nan)
+    times = slots * every_us
+    for column, (at, value) in enumerate(channels):
+        row = np.searchsorted(slots, at // every_us)
+        values[row, column] = value  # in order of time, so the last one of an interval stands
+        np.maximum.at(times, row, at)
+    return Rows(times, values)
+
+
+def judge_alone(watched: Watched, view: View) -> list[Episode]:
+    """A detector over one series, from as much of its past as was read."""
+    if not len(view.at_us):
+        return []
+    detector = watched.build()
+    scores = detector.score(view.at_us, view.values[:, None])
+    normal = detector.normal[:, 0] if isinstance(detector, Seasonal) else np.full(len(view.at_us), np.nan)
+    datastream = view.quantity.stream.id if view.quantity.stream else None
+    found = []
+    for stretch in stretches(scores.alarm[:, 0]):
+        value, usual, unit = float(view.values[stretch.last]), float(normal[stretch.last]), view.quantity.unit
+        figures = (f"{view.quantity.ja} {amount(value, unit)}", f"{view.quantity.en} {amount(value, unit)}")
+        evidence: dict[str, Any] = {"metric": view.quantity.name, "unit": unit, "value": value}
+        if np.isfinite(usual):
+            evidence["expected"] = usual
+            shown = amount(usual, unit)
+            figures = (f"{figures[0]}（この時刻の平常値 {shown}）", f"{figures[1]} (usual at this hour {shown})")
+        found.append(
+            _episode(watched, view.at_us, scores, stretch, figures=figures, evidence=evidence, datastream=datastream)
+        )
+    return found
+
+
+def learn(watched: Watched, rows: Rows) -> dict[str, Any] | None:
+    """The reference of a detector that learns from its first rows; None while there are too few."""
+    detector = watched.build_learned()
+    detector.score(rows.at_us[: detector.learn_rows], rows.values[: detector.learn_rows])
+    if not detector.learned:
+        return None
+    return {"until_us": int(rows.at_us[detector.learn_rows - 1]), "state": detector.state()}
+
+
+def judge_joint(
+    watched: Watched, channels: Sequence[Quantity], rows: Rows, reference: Mapping[str, Any], on_since_us: int | None
+) -> list[Episode]:
+    """Rows after the learned ones; the first few of them only fill the running mean.
+
+    `on_since_us`: the alarm was already on before these rows, since then.
+    """
+    detector = watched.build_learned()
+    detector.restore(dict(reference["state"]))
+    later = rows.at_us > reference["until_us"]
+    warm, at_us, values = detector.window - 1, rows.at_us[later], rows.values[later]
+    if len(at_us) <= warm:
+        return []
+    detector.warm(values[:warm])
+    if on_since_us is not None:
+        detector.hold(on_since_us)
+    at_us, values = at_us[warm:], values[warm:]
+    scores = detector.score(at_us, values)
+    found = []
+    for stretch in stretches(scores.alarm[:, 0]):
+        figures, evidence = _channels_told(channels, detector.deviation, values, stretch)
+        found.append(_episode(watched, at_us, scores, stretch, figures=figures, evidence=evidence))
+    return found
+
+
+def _channels_told(
+    channels: Sequence[Quantity], deviation: Floats, values: Floats, stretch: Stretch
+) -> tuple[tuple[str, str], dict[str, Any]]:
+    """(sentence parts, evidence): the three channels that are furthest off normal at the stretch's last row."""
+    z = np.full(len(channels), np.nan)
+    z[: deviation.shape[1]] = deviation[stretch.last]
+    worst = [int(i) for i in np.argsort(-np.abs(np.nan_to_num(z)))[:3] if np.isfinite(z[i])]
+    told = [(channels[i], float(z[i])) for i in worst]
+    evidence = {
+        "deviations": {quantity.name: round(sigma, 2) for quantity, sigma in told},
+        "values": {q.name: v for q, v in zip(channels, values[stretch.last].tolist(), strict=True) if np.isfinite(v)},
+    }
+    figures = (
+        "平常との差: " + "、".join(f"{quantity.ja} {sigma:+.1f}σ" for quantity, sigma in told),
+        "Off normal: " + ", ".join(f"{quantity.en} {sigma:+.1f}σ" for quantity, sigma in told),
+    )
+    return figures, evidence
+
+
+def _episode(
+    watched: Watched, at_us: Times, scores: Scores, stretch: Stretch, *, figures: tuple[str, str],
+    evidence: dict[str, Any], datastream: int | None = None,
+) -> Episode:  # fmt: skip
+    watch, level = watched.watch, LEVELS[watched.watch.level]
+    subject = Subject(
+        fingerprint=watched.fingerprint,
+        kind=watch.detector,
+        cause=Cause.ASSET,
+        asset=watched.asset.id,
+        place=watched.asset.place,
+        detector=f"{watch.detector}:{watched.name}",
+        wrong={level: (watch.ja, watch.en)},
+        advice={level: (watch.advice_ja, watch.advice_en)},
+        datastream=datastream,
+    )
+    highest = float(scores.score[stretch.first : stretch.last + 1, 0].max())
+    since_us = int(at_us[stretch.first])
+    return Episode(
+        subject=subject,
+        level=level,
+        since_us=since_us,
+        until_us=int(at_us[stretch.last + 1]) if stretch.ended else None,
+        seen_us=int(at_us[stretch.last]),
+        confidence=round(highest, 3),
+        figures=figures,
+        evidence={**evidence, "score": round(highest, 4), "source": watch.source, "on": {"score": since_us}},
+    )

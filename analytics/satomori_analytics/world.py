@@ -1,0 +1,103 @@
+"""The registry as the jobs need it: assets with their places and datastreams, gateways with what is behind them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from satomori_analytics.sentences import Place
+from satomori_store.databases import translated
+from satomori_store.models import Asset, Datastream, Device, Gateway, Placement, Site
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A datastream that is in use. `gateway` is where its device is now."""
+
+    id: int
+    asset: str
+    metric: str
+    unit: str
+    interval_s: int
+    device: str
+    device_name: str
+    device_name_en: str
+    gateway: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedAsset:
+    id: str
+    class_: str
+    municipality: str
+    place: Place
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    streams: tuple[Stream, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedGateway:
+    """`asset`: the gateway's own, where it has one."""
+
+    id: str
+    name: str
+    name_en: str
+    silent_after_s: int
+    asset: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    assets: Mapping[str, WatchedAsset]
+    streams: Mapping[int, Stream]
+    gateways: Mapping[str, WatchedGateway]
+
+
+def load_world(engine: Engine, now_us: int) -> World:
+    """What the registry says now; datastreams whose validity has ended are left out."""
+    with translated(engine), Session(engine) as session:
+        sites = {site.id: site for site in session.scalars(select(Site))}
+        devices = {device.id: device for device in session.scalars(select(Device))}
+        behind = {
+            placement.device_id: placement.gateway_id
+            for placement in session.scalars(select(Placement).order_by(Placement.from_us))
+            if placement.from_us <= now_us and (placement.until_us is None or placement.until_us > now_us)
+        }
+        streams = {
+            row.id: Stream(
+                row.id, row.asset_id, row.metric, row.unit, row.interval_s, row.device_id,
+                devices[row.device_id].name, devices[row.device_id].name_en, behind.get(row.device_id),
+            )
+            for row in session.scalars(select(Datastream).order_by(Datastream.id))
+            if row.until_us is None or row.until_us > now_us
+        }  # fmt: skip
+        of_asset: dict[str, list[Stream]] = {}
+        for stream in streams.values():
+            of_asset.setdefault(stream.asset, []).append(stream)
+        assets = {
+            row.id: WatchedAsset(
+                row.id, row.class_, row.municipality_id, _place(row, sites[row.site_id]),
+                row.attributes, tuple(of_asset.get(row.id, ())),
+            )
+            for row in session.scalars(select(Asset))
+        }  # fmt: skip
+        gateways = {
+            row.id: WatchedGateway(
+                row.id, row.name, row.name_en, row.silent_after_s, row.id if row.id in assets else None
+            )
+            for row in session.scalars(select(Gateway))
+        }
+    return World(assets, streams, gateways)
+
+
+def load_seen(engine: Engine) -> dict[str, int]:
+    """When each gateway last said that it is there; without those that never did."""
+    with translated(engine), Session(engine) as session:
+        rows = session.execute(select(Gateway.id, Gateway.seen_us).where(Gateway.seen_us.is_not(None)))
+        return {row.id: row.seen_us for row in rows}
+
+
+def _place(asset: Asset, site: Site) -> Place:
+    return Place(asset.name, asset.name_en, site.name, site.name_en, site.time_zone)

@@ -1,0 +1,100 @@
+"""The agent: all sources, the outbox, the uplink and the health reports in one TaskGroup, until it is told to stop."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from satomori_core.broker import BrokerAddress
+from satomori_core.errors import UnavailableError
+from satomori_core.logs import get_logger
+from satomori_core.readings import Reading
+from satomori_edge.health import Clock, look
+from satomori_edge.keeper import Keeper
+from satomori_edge.lock import StateLock
+from satomori_edge.settings import EdgeSettings
+from satomori_edge.sources.base import Sink, Source
+from satomori_edge.uplink import Uplink
+
+log = get_logger("edge")
+
+
+def make_sources(settings: EdgeSettings) -> list[Source]:
+    """What a gateway does not use is not imported: it is small."""
+    sources: list[Source] = []
+    if settings.modbus:
+        from satomori_edge.sources.modbus import ModbusSource  # noqa: PLC0415
+
+        sources += [ModbusSource(bus) for bus in settings.modbus]
+    if settings.text:
+        from satomori_edge.sources.text import TextSource  # noqa: PLC0415
+
+        sources += [TextSource(line) for line in settings.text]
+    if settings.mqtt:
+        from satomori_edge.sources.mqtt import MqttSource  # noqa: PLC0415
+
+        zone = ZoneInfo(settings.timezone)
+        names = [f"satomori-{settings.gateway}-{index}" for index in range(len(settings.mqtt))]
+        sources += [MqttSource(broker, name, zone) for broker, name in zip(settings.mqtt, names, strict=True)]
+    return sources
+
+
+class Doorkeeper:
+    """Lets readings in and tells, once for each device, when two sources use one name; which is right it can't know."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
+        self._owners: dict[str, str] = {}
+        self._told: set[str] = set()
+
+    def sink(self, source: str) -> Sink:
+        async def put(readings: Sequence[Reading]) -> None:
+            for device in {reading.device for reading in readings}:
+                owner = self._owners.setdefault(device, source)
+                if owner != source and device not in self._told:
+                    self._told.add(device)
+                    log.error("two devices with one name", device=device, sources=[owner, source])
+            await self._keeper.put(readings)
+
+        return put
+
+
+async def run_agent(settings: EdgeSettings, address: BrokerAddress, state: Path) -> None:
+    """Until SIGTERM or SIGINT. Raise SettingsError where another agent uses `state`."""
+    lock = StateLock(state)
+    keeper = Keeper(state / "outbox.sqlite", settings.outbox)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    try:
+        await keeper.open()
+        sources = make_sources(settings)
+        doorkeeper = Doorkeeper(keeper)
+        uplink = Uplink(keeper, settings.uplink, settings.gateway, address)
+        log.info(
+            "edge starts", gateway=settings.gateway, sources=[source.name for source in sources], waiting=keeper.count
+        )
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(source.run(doorkeeper.sink(source.name)), name=source.name) for source in sources
+            ]
+            tasks.append(group.create_task(uplink.run(), name="uplink"))
+            tasks.append(group.create_task(_report_health(settings, keeper, sources), name="health"))
+            await stopping.wait()
+            for task in tasks:
+                task.cancel()
+    finally:
+        await keeper.close()
+        lock.release()
+        log.info("edge stopped", gateway=settings.gateway, waiting=keeper.count)
+
+
+async def _report_health(settings: EdgeSettings, keeper: Keeper, sources: Sequence[Source]) -> None:
+    clock = Clock()
+    while True:
+        await asyncio.sleep(settings.health_interval_s)
+        with contextlib.suppress(UnavailableError):  # the keeper has told it
+            await keeper.put(await look(settings.gateway, keeper, sources, clock))

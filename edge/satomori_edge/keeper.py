@@ -1,0 +1,152 @@
+"""What stands between the sources, the uplink and the outbox: one thread for the disk, and a way on when it fails.
+
+Readings that arrive while a transaction is running go into the next one together. While the disk can't be written
+(full, read-only, failing), new readings go to an outbox in memory, bounded, with a stream of its own: they are sent as
+all others, and what its bound thins or drops is told as lost. Lost without a trace is then only what memory holds when
+the process ends. The disk is tried again with the next readings after DISK_RETRY_S.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from satomori_core.errors import UnavailableError
+from satomori_core.logs import get_logger
+from satomori_core.ranges import Range
+from satomori_core.readings import Reading
+from satomori_edge.outbox import DISK_RETRY_S, Outbox, OutboxDamagedError
+from satomori_edge.settings import OutboxSettings
+
+T = TypeVar("T")
+MEMORY_BYTES_MAX = 4_000_000
+
+log = get_logger("edge")
+
+
+class Keeper:
+    """`arrived` is set by each put; the uplink clears it. `earlier`: how far each stream came in an earlier life."""
+
+    def __init__(self, path: Path, settings: OutboxSettings) -> None:
+        self._path = path
+        self._settings = settings
+        self._thread = ThreadPoolExecutor(1, "outbox")
+        self._writing = asyncio.Lock()
+        self._waiting: list[Reading] = []
+        self._disk: Outbox | None = None
+        self._memory: Outbox | None = None
+        self._retry_at_s = 0.0  # 0: the disk is all right
+        self.arrived = asyncio.Event()
+        self.earlier: dict[str, int] = {}
+
+    async def open(self) -> None:
+        """Raise SettingsError for a file that this version can't read."""
+        await self._in_thread(self._open_disk)
+        for outbox in self.outboxes():
+            last = await self.run(outbox, outbox.next_seq) - 1
+            if last:
+                self.earlier[outbox.stream] = last
+
+    async def close(self) -> None:
+        """After everything that was put is written."""
+        if self._waiting:
+            await self.put([])
+        for outbox in self.outboxes():
+            await self._in_thread(outbox.close)
+        self._thread.shutdown()
+
+    def outboxes(self) -> list[Outbox]:
+        return [outbox for outbox in (self._disk, self._memory) if outbox is not None]
+
+    def outbox(self, stream: str) -> Outbox | None:
+        return next((outbox for outbox in self.outboxes() if outbox.stream == stream), None)
+
+    @property
+    def count(self) -> int:
+        """Readings that wait for their acknowledgement."""
+        return sum(outbox.count for outbox in self.outboxes())
+
+    async def oldest_us(self) -> int | None:
+        ages = [await self.run(outbox, outbox.oldest_us) for outbox in self.outboxes()]
+        return min((age for age in ages if age is not None), default=None)
+
+    # ------------------------------------------------------------------ writing
+
+    async def put(self, readings: Sequence[Reading]) -> None:
+        """Durable when it returns, or in memory where the disk can't be written."""
+        self._waiting += readings
+        batch = self._waiting
+        async with self._writing:
+            if self._waiting is batch and batch:  # else somebody who waited with us has taken ours along
+                self._waiting = []
+                await self._in_thread(lambda: self._put(batch))
+                self.arrived.set()
+
+    def _put(self, readings: Sequence[Reading]) -> None:
+        try:
+            self._put_disk(readings)
+        except UnavailableError as error:
+            if self._memory is None:
+                self._memory = Outbox(None, readings_max=self._settings.memory_readings_max, bytes_max=MEMORY_BYTES_MAX)
+            if not self._retry_at_s:
+                log.error(  # noqa: TRY400 - the operator's fault or the disk's: a traceback says nothing
+                    "disk can't be written, readings are kept in memory", why=str(error)
+                )
+            self._retry_at_s = time.monotonic() + error.retry_after_s
+            self._memory.put(readings)
+
+    def _put_disk(self, readings: Sequence[Reading]) -> None:
+        wait_s = self._retry_at_s - time.monotonic()
+        if wait_s > 0:
+            raise UnavailableError("the disk is tried again later", wait_s)
+        if self._disk is None:
+            self._open_disk()
+        if self._disk is None:
+            raise UnavailableError("the outbox can't be opened", DISK_RETRY_S)
+        try:
+            self._disk.put(readings)
+        except OutboxDamagedError as error:
+            self._disk.begin_anew(str(error))
+            self._disk.put(readings)
+        if self._retry_at_s:
+            self._retry_at_s = 0.0
+            log.info("disk can be written again")
+
+    def _open_disk(self) -> None:
+        try:
+            self._disk = Outbox(
+                self._path, readings_max=self._settings.readings_max, bytes_max=self._settings.bytes_max
+            )
+        except UnavailableError as error:
+            log.warning("outbox can't be opened", path=str(self._path), why=str(error))
+
+    # ------------------------------------------------------------------ for the uplink
+
+    async def run(self, outbox: Outbox, operation: Callable[[], T]) -> T:
+        """Raise UnavailableError where the disk fails, also after a damaged file was replaced by a new stream."""
+        try:
+            return await self._in_thread(operation)
+        except OutboxDamagedError as error:
+            why = str(error)
+            await self._in_thread(lambda: outbox.begin_anew(why))
+            raise UnavailableError(f"the outbox was damaged: {why}", 0.0) from None
+
+    async def acknowledge(self, stream: str, ranges: Sequence[Range]) -> None:
+        """End the duty for `ranges`. What a failing disk does not let us delete is sent, and acknowledged, again."""
+        # Losses of an earlier stream are kept by the outbox on disk, so that one is told what is nobody's own.
+        outbox = self.outbox(stream) or self._disk
+        if outbox is None or not ranges:
+            return
+        try:
+            await self.run(outbox, lambda: outbox.acknowledge(stream, ranges))
+        except UnavailableError as error:
+            log.warning("acknowledged readings can't be deleted", stream=stream, why=str(error))
+        memory = self._memory
+        if outbox is memory and not self._retry_at_s and await self._in_thread(memory.is_empty):
+            self._memory = None
+            await self._in_thread(memory.close)
+
+    async def _in_thread(self, operation: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, operation)

@@ -1,0 +1,33 @@
+"""One edge agent for one outbox: a lock of the operating system, which is gone with its process, however that ends."""
+
+import fcntl
+import os
+from pathlib import Path
+
+from satomori_core.errors import SettingsError
+
+
+class StateLock:
+    """Held until `release`. Raise SettingsError where another agent holds it, naming its process id."""
+
+    def __init__(self, state: Path) -> None:
+        try:
+            state.mkdir(parents=True, exist_ok=True)
+            self._file = (state / "edge.lock").open("a+")
+        except OSError as error:
+            raise SettingsError(f"{state}: {error.strerror}; name a folder that can be written with --state") from None
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.seek(0)
+            owner = self._file.read().strip() or "?"
+            self._file.close()
+            raise SettingsError(
+                f"{state} is in use by another `satomori edge` (process {owner}); stop it or name another --state"
+            ) from None
+        self._file.truncate(0)
+        self._file.write(str(os.getpid()))
+        self._file.flush()
+
+    def release(self) -> None:
+        self._file.close()

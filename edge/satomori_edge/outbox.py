@@ -1,0 +1,347 @@
+"""The outbox: every reading, durable and numbered, until ingest has acknowledged it. One SQLite file, one owner.
+
+What durability costs and when it is paid: `put` is one transaction with `synchronous=FULL`, thus one fsync for all
+readings of a poll round (and of whatever else arrived meanwhile). Deleting what is acknowledged needs no fsync of its
+own: a delete that a power cut undoes costs a resend, never a reading.
+
+Numbers start at 1 and are never used again in the life of a stream, also after everything was deleted (AUTOINCREMENT).
+Times are unique per device and metric, to the µs: a later reading of the same time is moved by 1 µs. This looks at what
+is still in the outbox and at the newest that ever was; an older time that is already acknowledged may come again, and
+then overwrites at the store.
+
+When a bound is reached, the oldest part is thinned: of each datastream every second reading goes. Repeated thinning
+makes the past ever coarser instead of cutting it off. Where nothing can be thinned, the oldest are dropped. Either
+is a loss that is kept, sent and acknowledged like a reading.
+"""
+
+import contextlib
+import sqlite3
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from satomori_core.clock import SECOND_US, now_us, to_iso
+from satomori_core.errors import SatomoriError, SettingsError, UnavailableError
+from satomori_core.logs import get_logger
+from satomori_core.ranges import Range, merge, subtract, to_ranges
+from satomori_core.readings import Reading
+from satomori_core.senml import Loss
+from satomori_edge.salvage import open_damaged, set_aside
+
+_SCHEMA = """
+CREATE TABLE identity (stream TEXT NOT NULL);
+CREATE TABLE series (
+    id INTEGER PRIMARY KEY, device TEXT NOT NULL, metric TEXT NOT NULL, unit TEXT NOT NULL,
+    newest_us INTEGER NOT NULL, UNIQUE (device, metric, unit)
+);
+CREATE TABLE reading (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, series INTEGER NOT NULL, observed_at_us INTEGER NOT NULL,
+    value REAL NOT NULL, UNIQUE (series, observed_at_us)
+);
+CREATE TABLE loss (stream TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, reason TEXT NOT NULL);
+"""
+_VERSION = 1
+THIN_SHARE = 10  # the oldest 1/10 is thinned at a time …
+THIN_READINGS_MAX = 5000  # … but no more, for the memory that it takes
+DISK_RETRY_S = 10.0
+
+log = get_logger("edge")
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """A reading with its number."""
+
+    seq: int
+    reading: Reading
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLoss:
+    """A loss of this stream, or of one that ended with a damaged file."""
+
+    stream: str
+    loss: Loss
+
+
+class OutboxDamagedError(SatomoriError):
+    """The file is not what SQLite wrote; `begin_anew` is what helps."""
+
+
+class Outbox:
+    """Not for several threads at a time. `path` None: in memory, for the time that the disk can't be written.
+
+    Each operation raises UnavailableError where the disk is full, read-only or failing (nothing is changed then), and
+    OutboxDamagedError.
+    """
+
+    def __init__(self, path: Path | None, *, readings_max: int, bytes_max: int) -> None:
+        self._path = path
+        self._readings_max = readings_max
+        self._bytes_max = bytes_max
+        self._series: dict[tuple[str, str, str], int] = {}
+        self._newest: dict[int, int] = {}
+        self._count = 0
+        try:
+            self._connect()
+        except OutboxDamagedError as error:
+            self.begin_anew(str(error))
+
+    def _connect(self) -> None:
+        with _translated():
+            self._connection = sqlite3.connect(
+                self._path or ":memory:", isolation_level=None, check_same_thread=False, cached_statements=32
+            )
+            self._connection.execute("PRAGMA cache_size=-512")  # kB: an edge is small
+            found = int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+            if found > _VERSION:
+                raise SettingsError(f"{self._path} was written by a newer Satomori; update this one")
+            if found == 0:
+                self._create()
+            verdict = str(self._connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+            if verdict != "ok":
+                raise OutboxDamagedError(verdict)
+            identity = self._connection.execute("SELECT stream FROM identity").fetchall()
+            if len(identity) != 1:
+                raise OutboxDamagedError("it does not say which stream it is")
+            self.stream = str(identity[0][0])
+            self._count = int(self._connection.execute("SELECT count(*) FROM reading").fetchone()[0])
+            rows = self._connection.execute("SELECT id, device, metric, unit, newest_us FROM series").fetchall()
+            self._series = {(device, metric, unit): number for number, device, metric, unit, _ in rows}
+            self._newest = {number: newest for number, *_, newest in rows}
+
+    def _create(self) -> None:
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        with self._transaction(durable=True):
+            for statement in _SCHEMA.split(";")[:-1]:
+                self._connection.execute(statement)
+            self._connection.execute("INSERT INTO identity VALUES (?)", (uuid.uuid4().hex,))
+            self._connection.execute(f"PRAGMA user_version={_VERSION}")
+
+    def close(self) -> None:
+        self._connection.close()
+
+    # ------------------------------------------------------------------ writing
+
+    @contextlib.contextmanager
+    def _transaction(self, *, durable: bool) -> Iterator[None]:
+        """Everything or nothing, in the file and in what is remembered of it."""
+        before = dict(self._series), dict(self._newest), self._count
+        with _translated():
+            self._connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                self._series, self._newest, self._count = before
+                with contextlib.suppress(sqlite3.Error):  # on a full disk SQLite may have rolled back already
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def put(self, readings: Sequence[Reading]) -> None:
+        """Durable when it returns. Bounds are kept in the same transaction. Values are finite."""
+        with self._transaction(durable=True):
+            for reading in readings:
+                self._insert(reading)
+            self._count += len(readings)
+            while self._count > self._readings_max or self._bytes() > self._bytes_max:
+                self._shrink()
+            changed = {self._series[_key(reading)] for reading in readings}
+            self._connection.executemany(
+                "UPDATE series SET newest_us = ? WHERE id = ?", [(self._newest[number], number) for number in changed]
+            )
+
+    def _insert(self, reading: Reading) -> None:
+        key = _key(reading)
+        series = self._series.get(key)
+        if series is None:
+            cursor = self._connection.execute("INSERT INTO series VALUES (NULL, ?, ?, ?, -1)", key)
+            series = self._series[key] = int(cursor.lastrowid or 0)
+            self._newest[series] = -1
+        at_us = reading.observed_at_us
+        newest = self._newest[series]
+        if self._is_taken(series, at_us) and newest - at_us < SECOND_US:
+            at_us = newest + 1  # a device that tells whole seconds: the n-th of a second is found in one step
+        while self._is_taken(series, at_us):
+            at_us += 1
+        self._connection.execute("INSERT INTO reading VALUES (NULL, ?, ?, ?)", (series, at_us, reading.value))
+        self._newest[series] = max(newest, at_us)
+
+    def _is_taken(self, series: int, at_us: int) -> bool:
+        if at_us >= self._newest[series]:
+            return at_us == self._newest[series]
+        query = "SELECT 1 FROM reading WHERE series = ? AND observed_at_us = ?"
+        return self._connection.execute(query, (series, at_us)).fetchone() is not None
+
+    def _bytes(self) -> int:
+        pages, free, size = (
+            int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return (pages - free) * size
+
+    # ------------------------------------------------------------------ losses
+
+    def _shrink(self) -> None:
+        """Thin the oldest part, or drop the oldest hundredth where there is nothing to thin."""
+        block = min(max(self._count // THIN_SHARE, 2), THIN_READINGS_MAX)
+        rows = self._connection.execute("SELECT seq, series FROM reading ORDER BY seq LIMIT ?", (block,)).fetchall()
+        turn: dict[int, int] = {}
+        gone: list[int] = []
+        for seq, series in rows:
+            turn[series] = turn.get(series, -1) + 1
+            if turn[series] % 2:
+                gone.append(seq)
+        reason = "thinned"
+        if len(gone) < max(block // 10, 1):
+            gone, reason = [seq for seq, _ in rows[: max(block // 10, 1)]], "dropped"
+        self._connection.executemany("DELETE FROM reading WHERE seq = ?", [(seq,) for seq in gone])
+        self._count -= len(gone)
+        self._add_losses(gone, reason)
+        log.warning("outbox is full", reason=reason, readings=len(gone), left=self._count)
+
+    def _add_losses(self, numbers: Sequence[int], reason: str) -> None:
+        """Joined with their neighbours, so that there are never more losses than gaps between kept readings."""
+        near = (self.stream, reason, numbers[0] - 1, numbers[-1] + 1)
+        where = "stream = ? AND reason = ? AND last >= ? AND first <= ?"
+        rows = self._connection.execute(f"SELECT first, last FROM loss WHERE {where}", near).fetchall()  # noqa: S608 - ours
+        self._connection.execute(f"DELETE FROM loss WHERE {where}", near)  # noqa: S608 - ours
+        self._insert_losses(self.stream, merge([*rows, *to_ranges(numbers)]), reason)
+
+    def _insert_losses(self, stream: str, ranges: Sequence[Range], reason: str) -> None:
+        rows = [(stream, first, last, reason) for first, last in ranges]
+        self._connection.executemany("INSERT INTO loss VALUES (?, ?, ?, ?)", rows)
+
+    def begin_anew(self, why: str) -> None:
+        """Set the damaged file aside, begin a new stream, and bring over what can still be read.
+
+        What is brought over gets new numbers; the old ones are told as lost, since the old stream ends here. (What of
+        them ingest had already stored stays stored.)
+        """
+        if self._path is None:
+            raise AssertionError(why)
+        with contextlib.suppress(sqlite3.Error, AttributeError):  # AttributeError: it was never opened
+            self._connection.close()
+        aside = set_aside(self._path, to_iso(now_us()).replace(":", ""))
+        self._connect()
+        saved = 0
+        with open_damaged(aside) as old:
+            for readings in old.readings():
+                self.put(readings)
+                saved += len(readings)
+            losses = [(old.stream, *loss) for loss in old.losses()]
+            if old.stream is not None and old.last >= old.first:
+                losses.append((old.stream, old.first, old.last, "outbox_damaged"))
+            with self._transaction(durable=True):
+                self._connection.executemany("INSERT INTO loss VALUES (?, ?, ?, ?)", losses)
+            log.error(
+                "outbox was damaged, a new stream begins",
+                why=why,
+                set_aside=str(aside),
+                old_stream=old.stream,
+                lost=[old.first, old.last],
+                saved_readings=saved,
+                new_stream=self.stream,
+            )
+
+    # ------------------------------------------------------------------ reading
+
+    @property
+    def is_durable(self) -> bool:
+        return self._path is not None
+
+    @property
+    def count(self) -> int:
+        """Readings that wait."""
+        return self._count
+
+    def is_empty(self) -> bool:
+        """Whether nothing waits, neither readings nor losses."""
+        with _translated():
+            return not self._count and self._connection.execute("SELECT 1 FROM loss").fetchone() is None
+
+    def next_seq(self) -> int:
+        """The number that the next reading will have."""
+        with _translated():
+            row = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'reading'").fetchone()
+        return int(row[0]) + 1 if row else 1
+
+    def peek(self, after: int, before: int | None, limit: int) -> list[Numbered]:
+        """Up to `limit` readings with after < seq < before, in order."""
+        return self._select("r.seq > ? AND r.seq < ? ORDER BY r.seq LIMIT ?", (after, before or 2**62, limit))
+
+    def within(self, ranges: Sequence[Range]) -> list[Numbered]:
+        """What is still there of `ranges`, for a resend."""
+        return [row for span in ranges for row in self._select("r.seq BETWEEN ? AND ? ORDER BY r.seq", span)]
+
+    def _select(self, where: str, arguments: tuple[int, ...]) -> list[Numbered]:
+        with _translated():
+            rows = self._connection.execute(
+                "SELECT r.seq, s.device, s.metric, r.observed_at_us, r.value, s.unit "  # noqa: S608 - both are ours
+                f"FROM reading r JOIN series s ON s.id = r.series WHERE {where}",
+                arguments,
+            ).fetchall()
+        return [Numbered(seq, Reading(d, m, at_us, value, unit or None)) for seq, d, m, at_us, value, unit in rows]
+
+    def oldest_us(self) -> int | None:
+        """When the reading that waits longest was observed."""
+        with _translated():
+            row = self._connection.execute("SELECT observed_at_us FROM reading ORDER BY seq LIMIT 1").fetchone()
+        return int(row[0]) if row else None
+
+    def losses(self, limit: int) -> list[StreamLoss]:
+        """Up to `limit` losses, all of one stream."""
+        with _translated():
+            rows = self._connection.execute(
+                "SELECT stream, first, last, reason FROM loss WHERE stream = (SELECT stream FROM loss LIMIT 1) "
+                "ORDER BY first LIMIT ?",
+                (limit,),
+            ).fetchall()
+        return [StreamLoss(stream, Loss(first, last, reason)) for stream, first, last, reason in rows]
+
+    # ------------------------------------------------------------------ acknowledging
+
+    def acknowledge(self, stream: str, ranges: Sequence[Range]) -> int:
+        """Delete what is acknowledged, readings and losses; how many readings went.
+
+        A reading that was thinned while it was on its way and is acknowledged after all is no loss any more.
+        """
+        with self._transaction(durable=False):
+            gone = 0
+            if stream == self.stream:
+                for span in ranges:
+                    gone += self._connection.execute("DELETE FROM reading WHERE seq BETWEEN ? AND ?", span).rowcount
+                self._count -= gone
+            self._acknowledge_losses(stream, ranges)
+        return gone
+
+    def _acknowledge_losses(self, stream: str, ranges: Sequence[Range]) -> None:
+        low, high = min(r[0] for r in ranges), max(r[1] for r in ranges)
+        rows = self._connection.execute(
+            "SELECT rowid, first, last, reason FROM loss WHERE stream = ? AND last >= ? AND first <= ?",
+            (stream, low, high),
+        ).fetchall()
+        for rowid, first, last, reason in rows:
+            left = subtract([(first, last)], ranges)
+            if left != [(first, last)]:
+                self._connection.execute("DELETE FROM loss WHERE rowid = ?", (rowid,))
+                self._insert_losses(stream, left, reason)
+
+
+def _key(reading: Reading) -> tuple[str, str, str]:
+    return reading.device, reading.metric, reading.unit or ""
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        kind = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+        if kind in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}:  # ERROR: a table is missing
+            raise OutboxDamagedError(str(error)) from None
+        if isinstance(error, sqlite3.OperationalError):
+            raise UnavailableError(f"the outbox can't be used: {error}", DISK_RETRY_S) from None
+        raise

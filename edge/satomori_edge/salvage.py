@@ -1,0 +1,74 @@
+"""What can still be read of a damaged outbox, and where its file goes."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from satomori_core.readings import Reading
+
+BATCH_READINGS = 1000
+
+
+def set_aside(path: Path, when: str) -> Path:
+    """Rename the file with its journal; the new name of the file."""
+    aside = path.with_name(f"{path.name}.damaged-{when}")
+    for suffix in ("", "-wal", "-shm"):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + suffix))
+    return aside
+
+
+@dataclass(slots=True)
+class Damaged:
+    """`first`…`last`: the numbers that the file may have held; none if `last` is the smaller one."""
+
+    connection: sqlite3.Connection
+    stream: str | None = None
+    first: int = 1
+    last: int = 0
+
+    def readings(self) -> Iterator[list[Reading]]:
+        """Some at a time. Searched by number, since a damaged page ends a scan but not a search beyond it."""
+        series: dict[int, tuple[str, str, str]] = {}
+        with contextlib.suppress(sqlite3.Error):
+            rows = self.connection.execute("SELECT id, device, metric, unit FROM series")
+            series.update({number: (device, metric, unit) for number, device, metric, unit in rows})
+        batch: list[Reading] = []
+        for seq in range(self.first, self.last + 1):
+            with contextlib.suppress(sqlite3.Error):
+                query = "SELECT series, observed_at_us, value FROM reading WHERE seq = ?"
+                number, at_us, value = self.connection.execute(query, (seq,)).fetchone() or (None, 0, 0.0)
+                if number in series and isinstance(at_us, int) and isinstance(value, float):
+                    device, metric, unit = series[number]
+                    batch.append(Reading(device, metric, at_us, value, unit or None))
+            if len(batch) == BATCH_READINGS:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+    def losses(self) -> list[tuple[int, int, str]]:
+        """Those of its own stream that were not acknowledged yet."""
+        with contextlib.suppress(sqlite3.Error):
+            query = "SELECT first, last, reason FROM loss WHERE stream = ?"
+            return self.connection.execute(query, (self.stream,)).fetchall()
+        return []
+
+
+@contextlib.contextmanager
+def open_damaged(path: Path) -> Iterator[Damaged]:
+    connection = sqlite3.connect(path)
+    try:
+        damaged = Damaged(connection)
+        with contextlib.suppress(sqlite3.Error, TypeError):  # TypeError: the row is not there
+            damaged.stream = str(connection.execute("SELECT stream FROM identity").fetchone()[0])
+            sequence = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'reading'").fetchone()
+            damaged.last = int(sequence[0])
+            damaged.first = damaged.last + 1
+            damaged.first = int(connection.execute("SELECT min(seq) FROM reading").fetchone()[0])
+        yield damaged
+    finally:
+        connection.close()

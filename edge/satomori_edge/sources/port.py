@@ -1,0 +1,53 @@
+"""A serial port as chunks of bytes, through pyserial. The port is held exclusively."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Literal
+
+import serial
+
+from satomori_core.errors import UnavailableError
+
+CHUNK_BYTES_MAX = 4096
+
+
+@asynccontextmanager
+async def open_port(
+    port: str, baudrate: int, parity: Literal["N", "E", "O"], stopbits: Literal[1, 2]
+) -> AsyncIterator["Port"]:
+    """Raise UnavailableError saying why it can't be opened."""
+    try:
+        opened = serial.Serial(port, baudrate, parity=parity, stopbits=stopbits, timeout=0, exclusive=True)
+    except (OSError, ValueError) as error:  # ValueError: a rate that the port can't do
+        raise UnavailableError(f"{port}: {error}") from None
+    reader = Port(opened)
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+class Port:
+    """`read` waits for bytes. Not for several tasks."""
+
+    def __init__(self, opened: serial.Serial) -> None:
+        self._serial = opened
+        self._readable = asyncio.Event()
+        asyncio.get_running_loop().add_reader(opened.fileno(), self._readable.set)
+
+    async def read(self) -> bytes:
+        """At least one byte. Raise UnavailableError where the port is gone."""
+        while True:
+            await self._readable.wait()
+            self._readable.clear()
+            try:
+                chunk = self._serial.read(CHUNK_BYTES_MAX)
+            except OSError as error:
+                raise UnavailableError(f"{self._serial.port}: unplugged ({error})") from None
+            if chunk:
+                return bytes(chunk)
+
+    def close(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._serial.fileno())
+        self._serial.close()

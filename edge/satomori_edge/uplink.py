@@ -1,0 +1,252 @@
+"""The way up: packs of readings to ingest through the broker, until ingest has acknowledged each of them.
+
+Fresh is what arrived since the connection is up; what was left from before goes by the backlog lane. Each lane has a
+window and a task of its own, so that a backlog never delays what is happening now. The broker's acknowledgement means
+nothing here: a row is deleted when ingest says that it is stored or durably set aside.
+"""
+
+import asyncio
+import contextlib
+import gzip
+import json
+import random
+import time
+from collections.abc import Sequence
+
+from satomori_core import __version__
+from satomori_core.broker import BrokerAddress
+from satomori_core.clock import now_us, to_iso
+from satomori_core.errors import RejectedError, UnavailableError
+from satomori_core.logs import get_logger
+from satomori_core.ranges import Range, count, to_ranges
+from satomori_core.senml import Ack, Pack, decode_ack, encode
+from satomori_core.topics import Topic
+from satomori_core.vocabulary import Lane
+from satomori_edge.keeper import Keeper
+from satomori_edge.lanes import Flight, Sent, Window
+from satomori_edge.outbox import Numbered, Outbox, StreamLoss
+from satomori_edge.session import Incoming, Outgoing, Session, connect
+from satomori_edge.settings import UplinkSettings
+
+RECONNECT_FIRST_S = 1.0
+LOSSES_MAX = 200  # in one message
+GOODBYE_S = 1.0
+IDLE_S = 60.0  # a lane looks again at least so often
+
+log = get_logger("edge")
+
+
+class Uplink:
+    """`run` until cancelled. The keeper is open already."""
+
+    def __init__(self, keeper: Keeper, settings: UplinkSettings, gateway: str, address: BrokerAddress) -> None:
+        self._keeper = keeper
+        self._settings = settings
+        self._gateway = gateway
+        self._address = address
+        self._sent = Sent()
+        for stream, last in keeper.earlier.items():
+            self._sent.add(stream, [(1, last)])  # maybe, by an earlier life of this agent
+        self._is_away = False
+
+    async def run(self) -> None:
+        """Connect, converse, and after each end wait with full jitter before the next attempt."""
+        attempts = 0
+        while True:
+            started_s = time.monotonic()
+            why = ""
+            try:
+                await self._connection()
+            except* UnavailableError as group:
+                why = "; ".join(str(error) for error in _leaves(group))
+            if not self._is_away:
+                log.warning("broker is away", broker=f"{self._address.host}:{self._address.port}", why=why)
+            self._is_away = True
+            attempts = 0 if time.monotonic() - started_s > self._settings.reconnect_max_s else min(attempts + 1, 16)
+            longest_s = min(self._settings.reconnect_max_s, RECONNECT_FIRST_S * 2**attempts)
+            await asyncio.sleep(random.uniform(0, longest_s))  # noqa: S311 - jitter, no secret
+
+    async def _connection(self) -> None:
+        async with connect(
+            self._address,
+            client_id=f"satomori-edge-{self._gateway}",
+            mqtt5=self._settings.protocol == "5",
+            will=self._status(online=False),
+            keepalive_s=self._settings.keepalive_s,
+        ) as session:
+            await session.subscribe(Topic(self._gateway, "ack").encode())
+            await session.publish(self._status(online=True))
+            log.info("connected", broker=f"{self._address.host}:{self._address.port}", waiting=self._keeper.count)
+            self._is_away = False
+            try:
+                await _Conversation(self._keeper, self._settings, self._gateway, self._sent, session).run()
+            except asyncio.CancelledError:
+                # A clean end keeps the will from being sent, so it is said here.
+                with contextlib.suppress(UnavailableError, TimeoutError):
+                    async with asyncio.timeout(GOODBYE_S):
+                        await session.publish(self._status(online=False))
+                raise
+
+    def _status(self, *, online: bool) -> Outgoing:
+        """Of the will, `at` is when the connection began: nobody can know when it will break."""
+        document = {"online": online, "at": to_iso(now_us()), "gateway": self._gateway, "version": __version__}
+        return Outgoing(Topic(self._gateway, "status").encode(), json.dumps(document).encode(), retain=True)
+
+
+def _leaves(group: BaseExceptionGroup[UnavailableError]) -> list[BaseException]:
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found
+
+
+class _Conversation:
+    """One connection: what is fresh is counted from its beginning."""
+
+    def __init__(self, keeper: Keeper, settings: UplinkSettings, gateway: str, sent: Sent, session: Session) -> None:
+        self._keeper = keeper
+        self._settings = settings
+        self._gateway = gateway
+        self._sent = sent
+        self._session = session
+        self._fresh_from: dict[str, int] = {}
+        self._windows = [
+            Window(lane, flights_max, settings.ack_timeout_s, settings.ack_timeout_max_s)
+            for lane, flights_max in (
+                (Lane.TELEMETRY, settings.fresh_window),
+                (Lane.BACKLOG, settings.backlog_window),
+            )
+        ]
+        self._wake = {window.lane: asyncio.Event() for window in self._windows}
+
+    async def run(self) -> None:
+        for outbox in self._keeper.outboxes():
+            await self._boundary(outbox)
+        async with asyncio.TaskGroup() as group:
+            for window in self._windows:
+                group.create_task(self._drive(window), name=f"lane {window.lane}")
+            group.create_task(self._gather(), name="gather")
+            group.create_task(self._take_acks(), name="acks")
+
+    async def _boundary(self, outbox: Outbox) -> int:
+        """The first number that is fresh. An outbox in memory begins while we are running, so all of it is."""
+        if outbox.stream not in self._fresh_from:
+            next_seq = await self._keeper.run(outbox, outbox.next_seq)
+            self._fresh_from[outbox.stream] = next_seq if outbox.is_durable else 1
+        return self._fresh_from[outbox.stream]
+
+    async def _gather(self) -> None:
+        """Let what arrives wait for company, no longer than `pack_age_s`."""
+        while True:
+            await self._keeper.arrived.wait()
+            await asyncio.sleep(self._settings.pack_age_s)
+            self._keeper.arrived.clear()
+            for event in self._wake.values():
+                event.set()
+
+    # ------------------------------------------------------------------ sending
+
+    async def _drive(self, window: Window) -> None:
+        """Send while there is something and room for it; else wait for news or for an overdue acknowledgement."""
+        wake = self._wake[window.lane]
+        while True:
+            wake.clear()
+            flight = window.due(time.monotonic())
+            if flight is not None:
+                await self._send_again(window, flight)
+                continue
+            if window.has_room() and await self._send_next(window):
+                continue
+            due_s = window.next_due_s()
+            wait_s = IDLE_S if due_s is None else max(0.0, due_s - time.monotonic())
+            try:
+                await asyncio.wait_for(wake.wait(), min(wait_s, IDLE_S))
+            except TimeoutError:
+                continue
+
+    async def _send_next(self, window: Window) -> bool:
+        """Whether there was anything."""
+        for outbox in self._keeper.outboxes():
+            if window.lane is Lane.BACKLOG and not window.has_losses():
+                losses = await self._keeper.run(outbox, lambda outbox=outbox: outbox.losses(LOSSES_MAX))  # type: ignore[misc]
+                if losses:
+                    await self._send_losses(window, losses)
+                    return True
+            rows = await self._peek(outbox, window)
+            if rows:
+                ranges = to_ranges(row.seq for row in rows)
+                again = bool(self._sent.of(outbox.stream, ranges))
+                window.cursors[outbox.stream] = rows[-1].seq
+                window.sent(outbox.stream, ranges, time.monotonic())
+                await self._send(window.lane, outbox.stream, rows, ranges, again=again)
+                return True
+        return False
+
+    async def _peek(self, outbox: Outbox, window: Window) -> list[Numbered]:
+        boundary = await self._boundary(outbox)
+        is_fresh = window.lane is Lane.TELEMETRY
+        after = window.cursors.get(outbox.stream, boundary - 1 if is_fresh else 0)
+        limit = self._settings.pack_readings_max
+        return await self._keeper.run(outbox, lambda: outbox.peek(after, None if is_fresh else boundary, limit))
+
+    async def _send_again(self, window: Window, flight: Flight) -> None:
+        """What of it is still there: meanwhile some may have been thinned."""
+        if flight.are_losses:
+            window.forget(flight)  # and is found again as the next to send
+            return
+        outbox = self._keeper.outbox(flight.stream)
+        rows = await self._keeper.run(outbox, lambda: outbox.within(flight.outstanding)) if outbox else []
+        if not rows:
+            window.forget(flight)
+            return
+        ranges = to_ranges(row.seq for row in rows)
+        window.resent(flight, ranges, time.monotonic(), random.random())  # noqa: S311 - jitter, no secret
+        if flight.attempts == 2:
+            log.warning("not acknowledged, sent again", lane=window.lane, stream=flight.stream, readings=len(rows))
+        await self._send(window.lane, flight.stream, rows, ranges, again=True)
+
+    async def _send(
+        self, lane: Lane, stream: str, rows: Sequence[Numbered], ranges: Sequence[Range], *, again: bool
+    ) -> None:
+        self._sent.add(stream, ranges)
+        await self._publish(lane, Pack([row.reading for row in rows], stream, ranges, again=again))
+
+    async def _send_losses(self, window: Window, losses: Sequence[StreamLoss]) -> None:
+        stream = losses[0].stream
+        ranges = [(one.loss.first, one.loss.last) for one in losses]
+        self._sent.add(stream, ranges)
+        window.sent(stream, ranges, time.monotonic(), are_losses=True)
+        await self._publish(window.lane, Pack(stream=stream, losses=[one.loss for one in losses]))
+
+    async def _publish(self, lane: Lane, pack: Pack) -> None:
+        payload = encode(pack)
+        if len(payload) >= self._settings.gzip_bytes_min:
+            payload = gzip.compress(payload, compresslevel=6, mtime=0)
+        await self._session.publish(Outgoing(Topic(self._gateway, lane).encode(), payload))
+
+    # ------------------------------------------------------------------ acknowledgements
+
+    async def _take_acks(self) -> None:
+        async for message in self._session.messages():
+            ack = _decode(message)
+            if ack is None:
+                continue
+            # Only what may have been sent: a wrong acknowledgement must not empty the outbox.
+            ranges = self._sent.of(ack.stream, [*ack.stored, *ack.set_aside])
+            if not ranges:
+                continue
+            if ack.set_aside:
+                log.warning("ingest set readings aside", stream=ack.stream, readings=count(ack.set_aside))
+            await self._keeper.acknowledge(ack.stream, ranges)
+            self._sent.remove(ack.stream, ranges)
+            for window in self._windows:
+                window.acknowledged(ack.stream, ranges)
+                self._wake[window.lane].set()
+
+
+def _decode(message: Incoming) -> Ack | None:
+    try:
+        return decode_ack(message.payload)
+    except RejectedError as error:
+        log.warning("not an acknowledgement", why=str(error))
+        return None

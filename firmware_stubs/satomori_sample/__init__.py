@@ -1,0 +1,1 @@
+"""The simulated sample region: an independent second implementation of every wire, importing nothing of Satomori."""

@@ -1,0 +1,136 @@
+"""Every indicator against a worked example: published ones where there are, else computed by hand from the rule."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from satomori_analytics import indicators
+from satomori_analytics.cli import indicator as indicator_command
+from satomori_core.errors import NotFoundError, SettingsError
+
+HOUR_US = 3_600_000_000
+CASES = json.loads((Path(__file__).parents[1] / "cases" / "analytics" / "indicators.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['indicator']}-{case['source'][:30]}")
+def test_worked_example(case: dict[str, Any]) -> None:
+    value = indicators.call(indicators.find(case["indicator"]), case["inputs"])
+    for key in case.get("take", []):
+        value = value[key]
+    expected = case["expected"]
+    if isinstance(expected, str | list) and np.asarray(expected).dtype.kind == "U":
+        assert value == expected
+    else:
+        np.testing.assert_allclose(
+            np.array(value, dtype=float), np.array(expected, dtype=float), atol=case["tolerance"]
+        )
+
+
+def test_every_indicator_has_a_worked_example() -> None:
+    assert {each.name for each in indicators.ALL} == {case["indicator"] for case in CASES}
+
+
+def test_names_are_unique_and_described() -> None:
+    assert len({each.name for each in indicators.ALL}) == len(indicators.ALL)
+    for each in indicators.ALL:
+        assert all((each.unit, each.source, each.ja, each.en))
+        assert each.status in {"C", "R", "X", "REC"}
+
+
+@pytest.mark.parametrize("name", [each.name for each in indicators.ALL if each.over_time])
+def test_indicators_over_time_are_causal(name: str) -> None:
+    """The value at a time does not change when later observations are cut off."""
+    found = indicators.find(name)
+    rng = np.random.default_rng(0)
+    at_us = np.cumsum(rng.integers(600, 7200, 400)).astype(np.int64) * 1_000_000
+    values = rng.gamma(0.3, 5, 400)
+    argument = next(n for n in found.inputs if n not in {"at_us", "window_s", "covered_s", "initial_mm"})
+    more = {"window_s": 40_000.0} if "window_s" in found.required else {}
+    whole = found.function(at_us, **{argument: values}, **more)
+    for cut in (2, 57, 300):
+        part = found.function(at_us[:cut], **{argument: values[:cut]}, **more)
+        np.testing.assert_allclose(part, whole[:cut], rtol=1e-9, equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "document", "message"),
+    [
+        ("thi", {"t_c": 3}, "missing input 'rh'; it takes t_c \\[Cel\\], rh \\[%\\]"),
+        ("thi", {"t_c": 3, "rh": 4, "wind": 2}, "unknown input 'wind'"),
+        ("thi", 5, "expected a JSON object"),
+        ("minimum_night_flow", {"flow": [1, 2]}, "96 values"),
+        ("septic_tank", {"item": "smell", "value": 1}, "one of do, clarity"),
+        ("thi", {"t_c": "warm", "rh": 4}, "indicator thi"),
+    ],
+)
+def test_wrong_inputs_are_said(name: str, document: object, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        indicators.call(indicators.find(name), document)
+
+
+def test_an_unknown_name_gets_a_hint() -> None:
+    with pytest.raises(NotFoundError, match="did you mean 'humidity_deficit'"):
+        indicators.find("humidity_deficits")
+
+
+def test_command_reads_json_and_lists(tmp_path: Path) -> None:
+    """From --input as text or file, or standard input; the list has units and sources, as a table or JSON."""
+    runner = CliRunner()
+    document = '{"t_C": 32, "rh": 22}'
+    (tmp_path / "in.json").write_text(document, encoding="utf-8")
+    by_text = runner.invoke(indicator_command, ["thi", "--input", document])
+    by_file = runner.invoke(indicator_command, ["thi", "--input", str(tmp_path / "in.json")])
+    by_stdin = runner.invoke(indicator_command, ["thi"], input=document)
+    assert by_text.output == by_file.output == by_stdin.output
+    answer = json.loads(by_text.output)
+    assert answer["value"] == pytest.approx(75.9, abs=0.05)
+    assert answer["unit"] == "1"
+    listed = json.loads(runner.invoke(indicator_command, ["--list", "--json"]).output)
+    assert len(listed) == len(indicators.ALL)
+    assert {"name", "unit", "inputs", "source", "status", "ja", "en"} <= set(listed[0])
+    assert "FAO" in runner.invoke(indicator_command, ["--list"]).output
+
+
+def test_missing_values_pass_through_as_null() -> None:
+    assert indicators.call(indicators.find("thi"), {"t_c": [30, None], "rh": [50, 50]}) == [pytest.approx(78.2), None]
+
+
+def test_shared_examples_where_present() -> None:
+    """Whoever has the larger set of examples names its file in SATOMORI_VECTORS; those of a like name are compared."""
+    path = Path(os.environ.get("SATOMORI_VECTORS", "/nonexistent"))
+    examples = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    names = {
+        "fao56_ex2_pressure_kPa": "air_pressure",
+        "fao56_ex2_psychrometric_kPa_per_C": "psychrometric_constant",
+        "fao56_ex3_mean_saturation_vp_kPa": "mean_saturation_vapour_pressure",
+        "fao56_ex5_ea_kPa": "actual_vapour_pressure",
+        "fao56_ex6_vpd_kPa": "vapour_pressure_deficit",
+        "fao56_ex14_wind_2m": "wind_at_2m",
+        "fao56_eq72_kcmax": "kc_max",
+        "dew_point_C": "dew_point",
+        "wet_bulb_stull_C": "wet_bulb",
+        "greenhouse_hd_g_m3": "humidity_deficit",
+        "thi_mader": "thi",
+        "cattle_sensible_temperature": "cattle_sensible_temperature",
+        "blastam_judgement": "blast_judgement",
+        "joukowsky_head_m": "joukowsky_head",
+        "pump_efficiency": "pump_efficiency",
+        "johkasou_legal_inspection": "septic_tank",
+        "pavement_diagnosis": "pavement_class",
+        "sewer_priority_survey_scope": "sewer_special_survey",
+        "manhole_entry_allowed": "manhole_entry_allowed",
+        "landslide_active_tiltmeter": "landslide_tiltmeter_active",
+    }
+    for example in examples:
+        if example["name"] in names:
+            value = indicators.call(indicators.find(names[example["name"]]), example["inputs"])
+            expected = np.asarray(example["expected"])
+            if expected.dtype.kind == "U":
+                assert value == example["expected"]
+            else:
+                np.testing.assert_allclose(np.array(value, float), expected.astype(float), atol=example["tolerance"])

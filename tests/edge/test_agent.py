@@ -1,0 +1,135 @@
+"""The agent as a process: small, stopped cleanly, one for one outbox, and back after kill -9 with nothing missing."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from satomori_core.metrics import EDGE_HEALTH
+from support.edge import Peer, agent, nowhere, peer, slaves, until
+from support.mosquitto import mosquitto
+from support.running import satomori
+from support.serial import Cable, cable
+
+RSS_BYTES_MAX = 45_000_000
+
+
+def write_config(folder: Path, url: str, line: Cable, *, more: str = "", interval_s: float = 0.1) -> Path:
+    config = folder / "edge.toml"
+    config.write_text(
+        f'[broker]\nurl = "{url}"\n'
+        '[edge]\ngateway = "gw"\nhealth_interval_s = 0.5\n'
+        "uplink = { pack_age_s = 0.05, ack_timeout_s = 1, reconnect_max_s = 0.5 }\n"
+        f'[[edge.modbus]]\nport = "{line.near}"\ninterval_s = {interval_s}\ntimeout_s = 0.2\n'
+        '[[edge.modbus.slaves]]\nunit = 1\ndevice = "a"\n'
+        'registers = [{ address = 0, metric = "rain", unit = "mm" }, { address = 1, metric = "flow" }]\n' + more,
+        encoding="utf-8",
+    )
+    return config
+
+
+@contextmanager
+def text_and_mqtt(folder: Path, url: str) -> Iterator[str]:
+    """The settings of the two other sources, so that an agent with all of them is weighed."""
+    with cable(folder, "text") as line:
+        yield (
+            f'[[edge.text]]\nport = "{line.near}"\ndevice = "t"\nfields = [{{ index = 0, metric = "rain" }}]\n'
+            f'[[edge.mqtt]]\nurl = "{url}"\ntopics = [{{ filter = "z/+", device_level = 1, '
+            'fields = [{ path = "v", metric = "rain" }] }]\n'
+        )
+
+
+@pytest.mark.servers
+async def test_an_agent_with_all_sources_is_small_reports_its_health_and_stops_cleanly(tmp_path: Path) -> None:
+    """Resident memory after some hundred readings, with Modbus, text, MQTT and the uplink running."""
+    with mosquitto(tmp_path) as broker, cable(tmp_path) as line, text_and_mqtt(tmp_path, broker.url) as more:
+        config = write_config(tmp_path, broker.url, line, more=more, interval_s=0.05)
+        async with slaves(line.far, {1: [3, 4]}), peer(Peer("gw"), broker.host, broker.port) as one:
+            with agent(config, tmp_path / "state") as edge:
+                await until("health twice", lambda: len(one.values("gw", "outbox_readings")) >= 2)
+                await until("many readings", lambda: len(one.readings) >= 300)
+                rss = edge.rss_bytes()
+                began = time.monotonic()
+                assert edge.stop() == 0
+                assert time.monotonic() - began < 5
+                await until("told that it is offline", lambda: one.statuses[-1]["online"] is False)
+    assert rss <= RSS_BYTES_MAX, f"{rss / 1e6:.1f} MB"
+    assert {r.metric for r in one.readings.values() if r.device == "gw"} == set(EDGE_HEALTH)
+    assert set(one.values("gw", "bus_errors")) == {0.0}
+    assert all(abs(offset) < 1 for offset in one.values("gw", "clock_offset"))
+    assert set(one.values("a", "rain")) == {3.0}
+
+
+@pytest.mark.servers
+async def test_killed_with_9_again_and_again_no_number_is_missing(tmp_path: Path) -> None:
+    """Every number of the stream came, as often as it may be; the last will says offline; a new life goes on."""
+    with mosquitto(tmp_path) as broker, cable(tmp_path) as line:
+        config = write_config(tmp_path, broker.url, line)
+        async with slaves(line.far, {1: [3, 4]}), peer(Peer("gw"), broker.host, broker.port) as one:
+            for life in range(4):
+                with agent(config, tmp_path / "state") as edge:
+                    before = len(one.readings)
+                    await until("readings of this life", lambda before=before: len(one.readings) > before + 20)  # type: ignore[misc]
+                    await asyncio.sleep(0.05 * life)
+                    edge.process.send_signal(signal.SIGKILL)
+                    edge.process.wait(10)
+                await until("the last will", lambda: one.statuses[-1]["online"] is False)
+            with agent(config, tmp_path / "state") as edge:
+                await until("online again", lambda: one.statuses[-1]["online"] is True)
+                await until("the outbox almost empty", lambda: one.values("gw", "outbox_readings")[-1] < 20)
+                edge.stop()
+    assert not one.missing()
+    assert len({stream for stream, _ in one.readings}) == 1
+    assert set(one.values("a", "flow")) == {4.0}
+
+
+def test_a_second_agent_on_the_same_state_is_refused(tmp_path: Path) -> None:
+    with cable(tmp_path) as line:
+        config = write_config(tmp_path, f"mqtt://127.0.0.1:{nowhere()}", line)
+        with agent(config, tmp_path / "state") as first:
+            deadline = time.monotonic() + 10
+            while not first.events("edge starts"):
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            second = satomori("edge", "--config", str(config), "--state", str(tmp_path / "state"))
+            assert second.returncode == 2
+            assert str(first.process.pid) in second.stderr
+            assert first.process.poll() is None
+            assert first.stop(signal.SIGINT) == 0
+
+
+async def test_without_broker_and_port_it_waits_and_keeps_its_health(tmp_path: Path) -> None:
+    """Neither is a reason to end: both are told, and tried again."""
+    line = Cable(tmp_path)
+    config = write_config(tmp_path, f"mqtt://127.0.0.1:{nowhere()}", line)
+    with agent(config, tmp_path / "state") as edge:
+        await until("the port told", lambda: edge.events("source is away"))
+        await until("the broker told", lambda: edge.events("broker is away"))
+        await asyncio.sleep(1.2)
+        assert edge.process.poll() is None
+        assert edge.stop() == 0
+    assert edge.events("edge stopped")[0]["waiting"] >= 8
+    assert len(edge.events("source is away")) == len(edge.events("broker is away")) == 1
+
+
+@pytest.mark.servers
+async def test_it_stops_in_time_though_the_broker_is_frozen(tmp_path: Path) -> None:
+    """The broker takes bytes but answers nothing, neither to the uplink nor to the MQTT source."""
+    with mosquitto(tmp_path) as broker, cable(tmp_path) as line, text_and_mqtt(tmp_path, broker.url) as more:
+        config = write_config(tmp_path, broker.url, line, more=more)
+        with agent(config, tmp_path / "state") as edge:
+            await until("connected", lambda: edge.events("connected"))
+            await asyncio.sleep(0.5)
+            assert broker._process is not None
+            broker._process.send_signal(signal.SIGSTOP)
+            try:
+                await asyncio.sleep(0.3)
+                began = time.monotonic()
+                assert edge.stop() == 0
+                assert time.monotonic() - began < 5
+            finally:
+                broker._process.send_signal(signal.SIGCONT)

@@ -1,0 +1,108 @@
+"""The Modbus source on a real bus: requests, refusals, and the rhythm beside a dead slave."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from pymodbus.server import ModbusSerialServer
+from pymodbus.simulator import DataType, SimData, SimDevice
+
+from satomori_core.readings import Reading
+from satomori_edge.settings import ModbusSettings, Register, Slave
+from satomori_edge.sources.modbus import ModbusSource
+from support.edge import slaves
+from support.serial import cable
+
+INTERVAL_S = 0.25
+TIMEOUT_S = 0.15
+
+
+async def listen(settings: ModbusSettings, seconds: float) -> tuple[ModbusSource, list[tuple[float, Reading]]]:
+    got: list[tuple[float, Reading]] = []
+
+    async def sink(readings: Sequence[Reading]) -> None:
+        got.extend((time.monotonic(), reading) for reading in readings)
+
+    source = ModbusSource(settings)
+    task = asyncio.create_task(source.run(sink))
+    await asyncio.wait([task], timeout=seconds)
+    task.cancel()
+    await asyncio.wait([task], timeout=2)
+    return source, got
+
+
+async def test_a_dead_slave_leaves_the_others_their_rhythm(tmp_path: Path) -> None:
+    """Ten values a slave in 2.5 s, none later than a silence and a half; and the dead one costs few of them."""
+    with cable(tmp_path) as line:
+        async with slaves(line.far, {1: [10], 3: [30]}, dead=[2]) as requests:
+            members = tuple(Slave(unit, f"d{unit}", (Register(0, "rain", unit="mm"),)) for unit in (1, 2, 3))
+            settings = ModbusSettings(str(line.near), members, timeout_s=TIMEOUT_S, interval_s=INTERVAL_S)
+            source, got = await listen(settings, 10 * INTERVAL_S)
+    for device in ("d1", "d3"):
+        times = [at for at, reading in got if reading.device == device]
+        assert len(times) >= 9
+        gaps = [b - a for a, b in itertools.pairwise(times)]
+        assert max(gaps) < INTERVAL_S + 1.5 * TIMEOUT_S
+        assert sorted(gaps)[len(gaps) // 2] == pytest.approx(INTERVAL_S, abs=0.05)
+    asked = sum(request[0] == 2 for request in requests)
+    assert 2 <= asked <= 5
+    assert source.slave_errors == {1: 0, 2: asked, 3: 0}
+
+
+async def test_neighbours_are_asked_for_once(tmp_path: Path) -> None:
+    with cable(tmp_path) as line:
+        async with slaves(line.far, {1: [7, 0x4148, 0, 65535]}) as requests:
+            registers = (
+                Register(0, "rain"), Register(1, "flow", type="float32"), Register(3, "tilt", type="int16", unit="deg"),
+            )  # fmt: skip
+            _, got = await listen(ModbusSettings(str(line.near), (Slave(1, "a", registers),)), 0.5)
+    assert len(requests) == 1
+    assert [(r.metric, r.value) for _, r in got] == [("rain", 7.0), ("flow", 12.5), ("tilt", -1.0)]
+    assert len({r.observed_at_us for _, r in got}) == 1
+
+
+async def test_one_refused_request_does_not_touch_the_others(tmp_path: Path) -> None:
+    """An address that the slave does not have is an error of this request, told once; the slave is not dead."""
+    with cable(tmp_path) as line:
+        async with slaves(line.far, {1: [7]}):
+            registers = (Register(0, "rain"), Register(500, "flow"))
+            settings = ModbusSettings(str(line.near), (Slave(1, "a", registers),), interval_s=0.1)
+            source, got = await listen(settings, 0.55)
+    assert len(got) >= 4
+    assert {r.metric for _, r in got} == {"rain"}
+    assert source.errors >= 4
+
+
+async def test_coils_discrete_inputs_and_input_registers(tmp_path: Path) -> None:
+    device = SimDevice(
+        9,
+        (
+            [SimData(0, values=[True, False, True], datatype=DataType.BITS)],
+            [SimData(5, values=[False, True], datatype=DataType.BITS)],
+            [SimData(0, values=[1], datatype=DataType.REGISTERS)],
+            [SimData(30, values=[42], datatype=DataType.REGISTERS)],
+        ),
+    )
+    with cable(tmp_path) as line:
+        server = ModbusSerialServer(device, port=str(line.far))
+        await server.serve_forever(background=True)
+        registers = (
+            Register(2, "pump_running", kind="coil"), Register(6, "gate_opening", kind="discrete"),
+            Register(30, "rain", kind="input"),
+        )  # fmt: skip
+        _, got = await listen(ModbusSettings(str(line.near), (Slave(9, "a", registers),)), 0.5)
+        await server.shutdown()  # type: ignore[no-untyped-call]
+    assert {r.metric: r.value for _, r in got} == {"pump_running": 1.0, "gate_opening": 1.0, "rain": 42.0}
+
+
+async def test_what_is_not_a_number_is_no_reading(tmp_path: Path) -> None:
+    """A float32 NaN, which many probes send for `no value`."""
+    with cable(tmp_path) as line:
+        async with slaves(line.far, {1: [0x7FC0, 0, 5]}):
+            registers = (Register(0, "flow", type="float32"), Register(2, "rain"))
+            source, got = await listen(ModbusSettings(str(line.near), (Slave(1, "a", registers),)), 0.5)
+    assert [r.metric for _, r in got] == ["rain"]
+    assert source.slave_errors == {1: 1}

@@ -1,0 +1,112 @@
+"""The local MQTT source against real brokers: what was sent while the edge was away; acknowledging after the disk."""
+
+import asyncio
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+import aiomqtt
+import pytest
+
+from satomori_core.readings import Reading
+from satomori_edge.settings import JsonField, MqttMapping, MqttSettings
+from satomori_edge.sources.base import Sink
+from satomori_edge.sources.mqtt import MqttSource
+from support.broker import embedded_broker
+from support.edge import until
+from support.mosquitto import mosquitto
+
+pytestmark = pytest.mark.servers
+MAPPINGS = (
+    MqttMapping("z/+", (JsonField("t", "air_temperature"),), device_level=1),
+    MqttMapping("y/+/state", (JsonField("h", "relative_humidity"),), device_path="id"),
+)
+
+
+@contextmanager
+def ports(kind: str, folder: Path) -> Iterator[tuple[int, int]]:
+    """For MQTT 3.1.1 and 5."""
+    if kind == "mosquitto":
+        with mosquitto(folder) as broker:
+            yield broker.port, broker.port
+    else:
+        with embedded_broker(folder) as embedded:
+            yield embedded.port, embedded.mqtt5_port
+
+
+@contextmanager
+def running(port: int, protocol: Literal["3.1.1", "5"], sink: Sink) -> Iterator[asyncio.Task[None]]:
+    settings = MqttSettings(f"mqtt://127.0.0.1:{port}", MAPPINGS, protocol)
+    task = asyncio.create_task(MqttSource(settings, "edge-mqtt-test", ZoneInfo("UTC")).run(sink))
+    try:
+        yield task
+    finally:
+        task.cancel()
+
+
+async def publish(port: int, messages: Sequence[tuple[str, object]]) -> None:
+    async with aiomqtt.Client("127.0.0.1", port) as client:
+        for topic, document in messages:
+            await client.publish(topic, json.dumps(document), qos=1)
+
+
+@pytest.mark.parametrize("protocol", ["3.1.1", "5"])
+@pytest.mark.parametrize("kind", ["mosquitto", "embedded"])
+async def test_messages_of_all_topics_become_readings(
+    tmp_path: Path, kind: str, protocol: Literal["3.1.1", "5"]
+) -> None:
+    got: list[Reading] = []
+
+    async def sink(readings: Sequence[Reading]) -> None:
+        got.extend(readings)
+
+    with ports(kind, tmp_path) as (v4, v5), running(v5 if protocol == "5" else v4, protocol, sink) as task:
+        for i in range(1000):  # until the subscriptions stand
+            await publish(v4, [("z/ready", {"t": i}), ("y/b/state", {"id": "ready", "h": i})])
+            if len({reading.metric for reading in got}) == 2:
+                break
+            await asyncio.sleep(0.05)
+        got.clear()
+        await publish(v4, [("z/a", {"t": i}) for i in range(150)] + [("y/b/state", {"id": "c", "h": 60})])
+        await until("all messages", lambda: sum(r.device in "ac" for r in got) == 151)
+        task.cancel()
+        await asyncio.wait([task])
+    assert [r.value for r in got if r.device == "a"] == [float(i) for i in range(150)]
+    assert [(r.metric, r.value) for r in got if r.device == "c"] == [("relative_humidity", 60.0)]
+
+
+@pytest.mark.parametrize("protocol", ["3.1.1", "5"])
+async def test_what_was_not_durable_yet_is_sent_again_after_a_restart(
+    tmp_path: Path, protocol: Literal["3.1.1", "5"]
+) -> None:
+    """A message is acknowledged to its broker after the disk has it; the session also keeps what comes meanwhile."""
+    with mosquitto(tmp_path) as broker:
+        stuck: list[float] = []
+
+        async def never(readings: Sequence[Reading]) -> None:
+            stuck.extend(reading.value for reading in readings)
+            await asyncio.Event().wait()
+
+        with running(broker.port, protocol, never) as task:
+            for i in range(100):
+                await publish(broker.port, [("z/a", {"t": i})])
+                if stuck:
+                    break
+                await asyncio.sleep(0.05)
+            task.cancel()
+            await asyncio.wait([task])
+        await publish(broker.port, [("z/a", {"t": 1000 + i}) for i in range(30)])
+        got: list[float] = []
+
+        async def sink(readings: Sequence[Reading]) -> None:
+            got.extend(reading.value for reading in readings)
+
+        with running(broker.port, protocol, sink) as task:
+            await until("all messages", lambda: 1029.0 in got)
+            task.cancel()
+            await asyncio.wait([task])
+    assert stuck[0] in got
+    assert got[-30:] == [1000.0 + i for i in range(30)]

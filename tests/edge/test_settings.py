@@ -1,0 +1,118 @@
+"""The [edge] table: the sample loads; every fault is told with its place, all in one message."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from satomori_core.broker import load_broker
+from satomori_core.errors import SettingsError
+from satomori_edge.settings import EdgeSettings, OutboxSettings, UplinkSettings, load_edge, plan
+from support.running import satomori
+
+SAMPLE = Path(__file__).parents[2] / "edge" / "sample.toml"
+REGISTER = '{ address = 0, metric = "rain", unit = "mm" }'
+
+
+def load(folder: Path, text: str) -> EdgeSettings:
+    config = folder / "satomori.toml"
+    config.write_text(text, encoding="utf-8")
+    return load_edge(config)
+
+
+def modbus(port: str = "/dev/ttyX", unit: int = 1, device: str = "a", registers: str = REGISTER) -> str:
+    return (
+        f'[[edge.modbus]]\nport = "{port}"\n'
+        f'[[edge.modbus.slaves]]\nunit = {unit}\ndevice = "{device}"\nregisters = [{registers}]\n'
+    )
+
+
+def faults(folder: Path, text: str) -> str:
+    with pytest.raises(SettingsError) as caught:
+        load(folder, text)
+    return str(caught.value)
+
+
+def test_the_sample_loads_and_shows_the_defaults() -> None:
+    settings = load_edge(SAMPLE)
+    assert settings.outbox == OutboxSettings()
+    assert settings.uplink == UplinkSettings()
+    assert len(list(plan(settings))) == 12
+    load_broker(SAMPLE)
+
+
+def test_a_fault_of_each_entry_is_in_one_message(tmp_path: Path) -> None:
+    text = faults(
+        tmp_path,
+        '[edge]\ngateway = "gw 1"\n'
+        + modbus(registers='{ address = 70000, metric = "rian" }, { address = 1, metric = "rain", unit = "Cel" }')
+        + '[[edge.text]]\nport = "/dev/ttyY"\nfields = [{ index = 1, metric = "rain", unit = "furlong" }]\n',
+    )
+    for wanted in ("'gw 1'", "70000", "'rian'", "'Cel'", "'mm'", "'furlong'", "device_index"):
+        assert wanted in text, text
+    assert "[edge] modbus[0] slaves[0] registers[1]: metric 'rain'" in text
+
+
+def test_unknown_keys_are_told_with_what_was_meant(tmp_path: Path) -> None:
+    text = faults(tmp_path, f'[edge]\ngatway = "gw"\n{modbus()}baud = 1\n')
+    assert "unknown key 'gatway'; did you mean 'gateway'?" in text
+    assert "slaves[0]: unknown key 'baud'" in text
+
+
+@pytest.mark.parametrize(
+    ("more", "wanted"),
+    [
+        (
+            modbus() + modbus("/dev/ttyY"),
+            "device 'a' is the name of two devices: unit 1 of /dev/ttyX and unit 1 of /dev/tt",
+        ),
+        (modbus(registers=f"{REGISTER}, {REGISTER.replace('0', '1')}"), "device 'a' has the metric 'rain' twice"),
+        (modbus() + modbus(device="b"), "port '/dev/ttyX' is used 2 times"),
+        (modbus(device="gw"), "device 'gw' has the gateway's name"),
+        (modbus(unit=248), "unit = 248 is not between 1 and 247"),
+        (modbus(registers='{ address = 0, metric = "rain", type = "int8" }'), "type"),
+        (modbus(registers='{ address = 0, metric = "rain", scale = 0 }'), "scale"),
+        (modbus(registers='{ address = 0, metric = "rain", type = "bool" }'), "coil"),
+        ("", "nothing to read"),
+        ('timezone = "Asia/Edo"\n', "timezone 'Asia/Edo'"),
+        ('[[edge.mqtt]]\nurl = "http://x"\ntopics = [{filter = "a/#/b", device = "d", fields = []}]\n', "'a/#/b'"),
+        (
+            (
+                '[[edge.mqtt]]\nurl = "http://x"\n'
+                'topics = [{filter = "a", device = "d", fields = [{path = "p", metric = "rain"}]}]\n'
+            ),
+            "url 'http://x'",
+        ),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, more: str, wanted: str) -> None:
+    assert wanted in faults(tmp_path, f'[edge]\ngateway = "gw"\n{more}')
+
+
+def test_two_units_on_one_bus_must_differ(tmp_path: Path) -> None:
+    slave = f'[[edge.modbus.slaves]]\nunit = 1\ndevice = "b"\nregisters = [{REGISTER}]\n'
+    assert "unit 1 is listed twice" in faults(tmp_path, f'[edge]\ngateway = "gw"\n{modbus()}{slave}')
+
+
+def test_check_prints_what_would_be_read_and_opens_nothing(tmp_path: Path) -> None:
+    done = satomori("edge", "--check", "--json", "--config", str(SAMPLE), "--state", str(tmp_path / "state"))
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    assert rows[0]["device"] == "soil-1"
+    assert not (tmp_path / "state").exists()
+
+
+def test_check_ends_with_2_and_names_the_faults_of_broker_and_edge(tmp_path: Path) -> None:
+    config = tmp_path / "bad.toml"
+    config.write_text(f'[broker]\nprot = 1\n[edge]\ngateway = "gw"\n{modbus(unit=0)}', encoding="utf-8")
+    done = satomori("edge", "--check", "--config", str(config))
+    assert done.returncode == 2
+    assert "prot" in done.stderr
+    assert "unit = 0" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_a_settings_file_it_says_what_to_do(tmp_path: Path) -> None:
+    done = satomori("edge", "--check", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--config" in done.stderr
