@@ -65,7 +65,8 @@ class Live:
     async def run(self, tell: Tell) -> None:
         """For ever."""
         ticking = asyncio.create_task(self._keep_ticking(), name="ticks")
-        await together(ticking, *(talker.run(tell) for talker in [*self._direct.values(), *self._vendors]))
+        gateways = [gateway.run(tell) for gateway in self._direct.values()]
+        await together(ticking, *gateways, *(vendor.run(tell) for vendor in self._vendors))
 
     async def _keep_ticking(self) -> None:
         interval_s = self._plan.live_interval_s

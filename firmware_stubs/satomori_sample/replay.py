@@ -64,12 +64,7 @@ class Replay:
         feed.disconnected()
         await client.subscribe(topic(feed.gateway, "ack"), qos=1)
         receiving = asyncio.create_task(receive(client, {feed.gateway: feed}), name="replay acks")
-        try:
-            await together(
-                receiving, drain(client, feed, lambda job, again: self.encode(feed.stream, job, again=again))
-            )
-        finally:
-            receiving.cancel()
+        await together(receiving, drain(client, feed, lambda job, again: self.encode(feed.stream, job, again=again)))
 
     def encode(self, stream: str, job: Job, *, again: bool) -> tuple[str, bytes]:
         """(topic, pack): by the lane that its newest value belongs to."""

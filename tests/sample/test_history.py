@@ -3,12 +3,11 @@
 import asyncio
 import json
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import click
 import pytest
-from support.acking_peer import Peer, acking
-from support.mosquitto import Mosquitto, mosquitto
 
 from satomori_core import senml
 from satomori_sample import feed as feeds
@@ -18,6 +17,8 @@ from satomori_sample.history import History
 from satomori_sample.plan import Plan
 from satomori_sample.region import build_region
 from satomori_sample.state import State
+from support.acking_peer import Peer, acking
+from support.mosquitto import Mosquitto, mosquitto
 
 NOW_S = 1_795_464_123.0
 REGION = build_region()
@@ -67,7 +68,7 @@ def test_history_is_thirty_days_of_every_datastream_numbered_without_a_gap(tmp_p
     for feed in history.feeds.values():
         edges = [(job.first, job.last) for job in feed.jobs]
         assert edges[0][0] == 1
-        assert all(a[1] + 1 == b[0] for a, b in zip(edges, edges[1:], strict=False))
+        assert all(a[1] + 1 == b[0] for a, b in pairwise(edges))
     assert sum(feed.jobs[-1].last for feed in history.feeds.values()) == history.total
 
 

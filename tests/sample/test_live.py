@@ -12,8 +12,6 @@ import pytest
 import serial
 from pymodbus.client import ModbusSerialClient
 from pymodbus.exceptions import ModbusIOException
-from support.acking_peer import Peer, acking
-from support.mosquitto import Mosquitto, mosquitto
 
 from satomori_edge.settings import load_edge
 from satomori_sample.broker import Broker
@@ -27,6 +25,8 @@ from satomori_sample.region import build_region
 from satomori_sample.state import State
 from satomori_sample.wire import Value
 from satomori_sample.world import World
+from support.acking_peer import Peer, acking
+from support.mosquitto import Mosquitto, mosquitto
 
 REGION = build_region()
 AT_S = 1_795_464_120.0
@@ -61,7 +61,7 @@ async def test_a_plain_modbus_client_reads_a_bridge_logger(tmp_path: Path) -> No
         client = ModbusSerialClient(str(tmp_path / "sample" / "tty-minato-bridges"), baudrate=9600, timeout=2)
         assert client.connect()
         answer = client.read_input_registers(0, count=5, device_id=1)
-        client.close()
+        client.close()  # type: ignore[no-untyped-call]
         assert not answer.isError()
         return list(answer.registers)
 
@@ -78,7 +78,7 @@ async def test_a_pump_runs_or_not_as_a_discrete_input(tmp_path: Path) -> None:
         client = ModbusSerialClient(str(tmp_path / "sample" / "tty-aoba-pumps"), baudrate=9600, timeout=2)
         assert client.connect()
         answer = client.read_discrete_inputs(0, count=1, device_id=2)
-        client.close()
+        client.close()  # type: ignore[no-untyped-call]
         assert not answer.isError()
         return bool(answer.bits[0])
 
@@ -128,7 +128,7 @@ async def test_a_dead_slave_does_not_answer_and_its_neighbour_does(tmp_path: Pat
         with pytest.raises(ModbusIOException):
             client.read_input_registers(0, count=1, device_id=2)
         alive = not client.read_input_registers(0, count=1, device_id=1).isError()
-        client.close()
+        client.close()  # type: ignore[no-untyped-call]
         return alive
 
     assert await asyncio.to_thread(read)

@@ -48,7 +48,7 @@ def test_a_pack_reads_as_it_was_written(readings: list[Value], again: bool, firs
     assert list(pack.seq) == seq
     assert pack.again == again
     assert list(pack.readings) == [Reading(v.device, v.metric, v.at_us, v.value, v.unit) for v in readings]
-    assert [(v.name, v.observed_at_us, v.value) for v in fast.decode("gw", payload, 0).values] == [
+    assert [tuple(v)[:3] for v in fast.decode("gw", payload, 0).values] == [
         (f"{v.device}/{v.metric}", v.at_us, v.value) for v in readings
     ]
 
@@ -137,7 +137,7 @@ def test_a_request_is_answered_in_any_chunks_and_after_noise(noise: bytes, cuts:
     assert len(line._kept) <= BUFFER_BYTES_MAX
 
 
-@pytest.mark.parametrize("value", [0.0, 1.5, -3.25, 123.4])
+@pytest.mark.parametrize("value", [0.0, 1.5, -3.25, 61.2])
 def test_registers_hold_what_the_edge_makes_of_them(value: float) -> None:
     region = build_region()
     for device in ("minato-bridge-1-logger", "minato-bridge-2-logger", "hamakaze-house-1-panel"):
