@@ -28,6 +28,7 @@ from satomori_core.ranges import Range, merge, subtract, to_ranges
 from satomori_core.readings import Reading
 from satomori_core.senml import Loss
 from satomori_edge.salvage import open_damaged, set_aside
+from satomori_edge.tally import Tally
 
 _SCHEMA = """
 CREATE TABLE identity (stream TEXT NOT NULL);
@@ -83,6 +84,7 @@ class Outbox:
         self._series: dict[tuple[str, str, str], int] = {}
         self._newest: dict[int, int] = {}
         self._count = 0
+        self._gone = {"thinned": Tally(), "dropped": Tally()}
         try:
             self._connect()
         except OutboxDamagedError as error:
@@ -200,7 +202,9 @@ class Outbox:
         self._connection.executemany("DELETE FROM reading WHERE seq = ?", [(seq,) for seq in gone])
         self._count -= len(gone)
         self._add_losses(gone, reason)
-        log.warning("outbox is full", reason=reason, readings=len(gone), left=self._count)
+        total = self._gone[reason].add(len(gone))
+        if total is not None:
+            log.warning("outbox is full", reason=reason, readings=total, left=self._count)
 
     def _add_losses(self, numbers: Sequence[int], reason: str) -> None:
         """Joined with their neighbours, so that there are never more losses than gaps between kept readings."""

@@ -27,6 +27,7 @@ from satomori_edge.lanes import Flight, Sent, Window
 from satomori_edge.outbox import Numbered, Outbox, StreamLoss
 from satomori_edge.session import Incoming, Outgoing, Session, connect
 from satomori_edge.settings import UplinkSettings
+from satomori_edge.tally import Tally
 
 RECONNECT_FIRST_S = 1.0
 LOSSES_MAX = 200  # in one message
@@ -110,6 +111,8 @@ class _Conversation:
         self._sent = sent
         self._session = session
         self._fresh_from: dict[str, int] = {}
+        self._set_aside = Tally()
+        self._resent = Tally()
         self._windows = [
             Window(lane, flights_max, settings.ack_timeout_s, settings.ack_timeout_max_s)
             for lane, flights_max in (
@@ -201,8 +204,9 @@ class _Conversation:
             return
         ranges = to_ranges(row.seq for row in rows)
         window.resent(flight, ranges, time.monotonic(), random.random())  # noqa: S311 - jitter, no secret
-        if flight.attempts == 2:
-            log.warning("not acknowledged, sent again", lane=window.lane, stream=flight.stream, readings=len(rows))
+        total = self._resent.add(len(rows))
+        if total is not None:
+            log.warning("not acknowledged, sent again", lane=window.lane, stream=flight.stream, readings=total)
         await self._send(window.lane, flight.stream, rows, ranges, again=True)
 
     async def _send(
@@ -235,8 +239,9 @@ class _Conversation:
             ranges = self._sent.of(ack.stream, [*ack.stored, *ack.set_aside])
             if not ranges:
                 continue
-            if ack.set_aside:
-                log.warning("ingest set readings aside", stream=ack.stream, readings=count(ack.set_aside))
+            aside = self._set_aside.add(count(ack.set_aside)) if ack.set_aside else None
+            if aside is not None:
+                log.warning("ingest set readings aside", stream=ack.stream, readings=aside)
             await self._keeper.acknowledge(ack.stream, ranges)
             self._sent.remove(ack.stream, ranges)
             for window in self._windows:

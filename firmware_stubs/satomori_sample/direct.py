@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import math
 import time
 from dataclasses import dataclass
 
@@ -106,8 +107,12 @@ class DirectGateway:
             while len(self._flights) < WINDOW and await self._send_next(client, now_s):
                 pass
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(2.0):
+                async with asyncio.timeout(self._wait_s()):
                     await self._news.wait()
+
+    def _wait_s(self) -> float:
+        """How long nothing will be due, if there is no news."""
+        return min(max(min((flight.due_s for flight in self._flights), default=math.inf) - time.monotonic(), 0.01), 2.0)
 
     async def _send_next(self, client: aiomqtt.Client, now_s: float) -> bool:
         """Whether there was a pack to send."""

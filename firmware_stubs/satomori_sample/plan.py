@@ -56,11 +56,17 @@ def write_plan(folder: Path, plan: Plan) -> None:
 
 def load_plan(folder: Path) -> Plan:
     """Raise click.UsageError that says what is wrong where."""
-    path = folder / FILE
+    return read_plan(folder / FILE)
+
+
+def read_plan(path: Path) -> Plan:
+    """As `load_plan`, from any file."""
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise click.UsageError(f"{path} is not there; write it with `satomori simulate prepare {folder}`") from None
+        raise click.UsageError(
+            f"{path} is not there; write it with `satomori simulate prepare {path.parent}`"
+        ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise click.UsageError(f"{path}: {error}") from None
     try:

@@ -87,8 +87,9 @@ async def test_a_pump_runs_or_not_as_a_discrete_input(tmp_path: Path) -> None:
 
 async def test_plain_serial_reads_checked_lines_and_only_new_ones(live: Live, tmp_path: Path) -> None:
     """Five nodes on one receiver; what was said before somebody listened is gone, as on copper."""
-    live.tick(AT_S)
     with serial.Serial(str(tmp_path / "sample" / "tty-inaho-radio"), 9600, timeout=2) as port:
+        live.tick(AT_S - 10)
+        live.tick(AT_S)
         lines = [await asyncio.to_thread(port.readline) for _ in range(5)]
         port.timeout = 0.1
         assert await asyncio.to_thread(port.readline) == b""
@@ -167,6 +168,7 @@ async def test_a_direct_gateway_loses_nothing_though_acks_are_lost_and_its_line_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("satomori_sample.direct.ACK_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("satomori_sample.direct.ACK_TIMEOUT_MAX_S", 0.5)
     outbox = Outbox(tmp_path / "outbox.sqlite")
     (tmp_path / "mosquitto").mkdir()
     with mosquitto(tmp_path / "mosquitto") as server:

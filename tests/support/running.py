@@ -109,7 +109,10 @@ class Up:
         """The parts' processes by the word after `satomori` (edges by their settings file)."""
         found = {}
         for child in psutil.Process(self.process.pid).children():
-            words = child.cmdline()
+            try:
+                words = child.cmdline()
+            except (psutil.ZombieProcess, psutil.NoSuchProcess):
+                continue
             if "satomori_core" in words:
                 name = words[words.index("satomori_core") + 1]
                 found[Path(words[words.index("--config") + 1]).stem if name == "edge" else name] = child
