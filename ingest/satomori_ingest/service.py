@@ -46,6 +46,7 @@ RETRY_MAX_S = 30.0
 # a broker may send no more than 100 before it is acknowledged (rumqttd).
 BATCH_MESSAGES_MAX = 5000
 RIPE_MESSAGES = 100
+NOT_IN_REGISTRY = {"unknown_gateway", "unknown_device", "not_behind_gateway", "unknown_metric", "retired"}
 
 log = get_logger("ingest")
 
@@ -191,12 +192,17 @@ class Service:
                 # It is retained and comes again with each connection, so it is told and not kept.
                 log.warning("status not understood", topic=message.topic, reason=str(error))
         self._gateways.write(self._stores.registry)
-        version = registry_version(self._stores.registry)
-        if version != self._registry_version:
-            lookup = load_lookup(self._stores.registry)
-            self._pipeline.use(lookup)
-            self._registry_version = lookup.version
-            log.info("registry loaded", version=lookup.version, datastreams=len(lookup.datastreams))
+        self._reload_registry()
+
+    def _reload_registry(self) -> bool:
+        """In the thread. Whether it had changed."""
+        if registry_version(self._stores.registry) == self._registry_version:
+            return False
+        lookup = load_lookup(self._stores.registry)
+        self._pipeline.use(lookup)
+        self._registry_version = lookup.version
+        log.info("registry loaded", version=lookup.version, datastreams=len(lookup.datastreams))
+        return True
 
     # ------------------------------------------------------------------ writing
 
@@ -257,6 +263,11 @@ class Service:
         """In the thread."""
         at_us = now_us()
         draft = self._pipeline.draft(messages, at_us, self._settings.batch_values_max)
+        if any(row.reason in NOT_IN_REGISTRY for row in draft.quarantine):
+            # It may have been told to the registry since we last looked: nobody should have to replay for that.
+            with suppress(UnavailableError):
+                if self._reload_registry():
+                    draft = self._pipeline.draft(messages, at_us, self._settings.batch_values_max)
         self._pipeline.write(draft)
         for gateway in {origin.gateway for origin in draft.origins}:
             self._gateways.see(gateway, at_us)

@@ -21,7 +21,7 @@ from satomori_sample.region import build_region
 from support.acking_peer import Peer, acking
 from support.mosquitto import mosquitto
 
-SAMPLE = Path(__file__).parents[2] / "firmware_stubs" / "sample.toml"
+SAMPLE = Path(__file__).parents[2] / "firmware_stubs" / "satomori_sample" / "sample.toml"
 STOP_WITHIN_S = 5
 
 

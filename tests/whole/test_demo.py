@@ -120,7 +120,12 @@ def test_a_part_killed_with_9_comes_back_while_data_flow(demo: Up, part: str) ->
     name = next(key for key in demo.children() if key.startswith(part))
     victim = demo.children()[name]
     victim.send_signal(signal.SIGKILL)
-    wait_for(f"{name} started again", lambda: name in demo.children() and demo.children()[name].pid != victim.pid, 20)
+
+    def is_back() -> bool:
+        back = demo.children().get(name)
+        return back is not None and back.pid != victim.pid
+
+    wait_for(f"{name} started again", is_back, 20)
     [(newest,)] = demo.observations("SELECT max(observed_at_us) FROM observation")
     wait_for(
         "new values in the store",
