@@ -8,7 +8,6 @@ if that is killed (Linux: parent death signal).
 import asyncio
 import contextlib
 import ctypes
-import os
 import signal
 import sys
 from collections import deque
@@ -200,28 +199,3 @@ class _PartLog:
                 self._file.close()
                 self._path.replace(self._path.with_name(self._path.name + ".1"))
                 self._file = self._path.open("ab", buffering=0)
-
-
-class StateLock:
-    """One supervisor for one state folder. Raise SettingsError, naming the other's process id."""
-
-    def __init__(self, state: Path) -> None:
-        import fcntl  # noqa: PLC0415 - absent on Windows, where only the other commands run
-
-        state.mkdir(parents=True, exist_ok=True)
-        self._file = (state / "up.lock").open("a+")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._file.seek(0)
-            owner = self._file.read().strip() or "?"
-            self._file.close()
-            raise SettingsError(
-                f"{state} is in use by another `satomori up` (process {owner}); stop that one or name another --state"
-            ) from None
-        self._file.truncate(0)
-        self._file.write(str(os.getpid()))
-        self._file.flush()
-
-    def release(self) -> None:
-        self._file.close()

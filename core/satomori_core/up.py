@@ -17,8 +17,9 @@ import click
 from satomori_core.broker import BrokerSettings, load_broker
 from satomori_core.cli import Invocation, common_options
 from satomori_core.errors import SettingsError
+from satomori_core.lock import StateLock
 from satomori_core.settings import load_settings
-from satomori_core.supervisor import Part, StateLock, Supervisor
+from satomori_core.supervisor import Part, Supervisor
 
 SERVICES = ("ingest", "api", "analytics", "maintenance")
 LOGIN_FILE = "first-login.txt"  # written by the api until the link is used
@@ -42,7 +43,7 @@ def up(invocation: Invocation, sample: bool) -> None:
     unknown = set(settings.services) - set(SERVICES)
     if unknown:
         raise SettingsError(f"[up] services: unknown {sorted(unknown)}; known are {', '.join(SERVICES)}")
-    lock = StateLock(invocation.state)
+    lock = StateLock(invocation.state, "up")
     try:
         folder = _prepare_sample(invocation, broker) if sample else None
         screen = _Screen(invocation.state, as_json=invocation.json)

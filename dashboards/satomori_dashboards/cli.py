@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from satomori_store.opening import open_registry
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -14,6 +13,7 @@ from satomori_core.settings import Secret, load_settings
 from satomori_dashboards.grafana.files import write_provisioning
 from satomori_dashboards.grafana.push import push_boards
 from satomori_store.models import Asset, Device, Group, Organisation
+from satomori_store.opening import open_registry
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 
 from satomori_core.broker import BrokerAddress
 from satomori_core.errors import UnavailableError
+from satomori_core.lock import StateLock
 from satomori_core.logs import get_logger
 from satomori_core.readings import Reading
 from satomori_edge.health import Clock, look
 from satomori_edge.keeper import Keeper
-from satomori_edge.lock import StateLock
 from satomori_edge.settings import EdgeSettings
 from satomori_edge.sources.base import Sink, Source
 from satomori_edge.uplink import Uplink
@@ -63,7 +63,7 @@ class Doorkeeper:
 
 async def run_agent(settings: EdgeSettings, address: BrokerAddress, state: Path) -> None:
     """Until SIGTERM or SIGINT. Raise SettingsError where another agent uses `state`."""
-    lock = StateLock(state)
+    lock = StateLock(state, "edge")
     keeper = Keeper(state / "outbox.sqlite", settings.outbox)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()

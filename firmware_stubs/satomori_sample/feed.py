@@ -12,8 +12,8 @@ import aiomqtt
 from satomori_sample.wire import Span, WireError, count, covered, decode_ack, gateway_of, merged
 
 WINDOW = 6  # packs on their way
-ACK_TIMEOUT_S = 15.0
-ACK_TIMEOUT_MAX_S = 120.0
+ACK_TIMEOUT_S = 5.0
+ACK_TIMEOUT_MAX_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ import pytest
 
 from satomori_core import supervisor as module
 from satomori_core.errors import SettingsError
-from satomori_core.supervisor import Part, StateLock, Supervisor
+from satomori_core.lock import StateLock
+from satomori_core.supervisor import Part, Supervisor
 
 SCRIPT = """
 import os, signal, sys, time
@@ -114,8 +115,8 @@ def test_parts_die_with_a_supervisor_that_is_killed(stand_in: Path) -> None:
 
 
 def test_a_second_run_on_the_same_state_is_refused_by_name(tmp_path: Path) -> None:
-    lock = StateLock(tmp_path)
+    lock = StateLock(tmp_path, "up")
     with pytest.raises(SettingsError, match=str(os.getpid())):
-        StateLock(tmp_path)
+        StateLock(tmp_path, "up")
     lock.release()
-    StateLock(tmp_path).release()
+    StateLock(tmp_path, "up").release()

@@ -13,10 +13,10 @@ from typing_extensions import override
 
 from satomori_core.clock import SECOND_US
 from satomori_core.errors import SettingsError, UnavailableError
+from satomori_core.lock import StateLock
 from satomori_core.ranges import Range, numbers, to_ranges
 from satomori_core.readings import Reading
 from satomori_edge.keeper import Keeper
-from satomori_edge.lock import StateLock
 from satomori_edge.outbox import Outbox
 from satomori_edge.settings import OutboxSettings
 
@@ -303,11 +303,11 @@ def test_a_file_of_a_newer_version_is_not_touched(tmp_path: Path) -> None:
 
 
 def test_two_agents_cannot_use_one_outbox(tmp_path: Path) -> None:
-    first = StateLock(tmp_path)
+    first = StateLock(tmp_path, "edge")
     with pytest.raises(SettingsError, match=r"in use by another .* \(process \d+\)"):
-        StateLock(tmp_path)
+        StateLock(tmp_path, "edge")
     first.release()
-    StateLock(tmp_path).release()
+    StateLock(tmp_path, "edge").release()
 
 
 async def test_what_arrives_together_is_written_together(tmp_path: Path) -> None:

@@ -114,6 +114,7 @@ async def test_every_value_arrives_once_though_acknowledgements_are_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feeds, "ACK_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(feeds, "ACK_TIMEOUT_MAX_S", 1.0)
     (tmp_path / "mosquitto").mkdir()
     with mosquitto(tmp_path / "mosquitto") as server:
         state = State(tmp_path)

@@ -84,7 +84,7 @@ async def test_killed_and_started_again_no_number_is_missing_and_none_has_two_va
     (tmp_path / "mosquitto").mkdir()
     with mosquitto(tmp_path / "mosquitto") as server:
         folder = prepared(tmp_path / "sample", server.url, "--days", "3")
-        async with acking(Peer(loss=0.05), server.port) as peer:
+        async with acking(Peer(loss=0.02), server.port) as peer:
             for kept in (5_000, 20_000, 40_000):
                 async with simulating("run", folder) as process:
                     await _until(lambda least=kept: len(peer.kept) >= least)  # type: ignore[misc]

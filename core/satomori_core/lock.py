@@ -1,4 +1,4 @@
-"""One edge agent for one outbox: a lock of the operating system, which is gone with its process, however that ends."""
+"""One process of a kind for one state folder: a lock of the system, which is gone with its process however that ends."""
 
 import fcntl
 import os
@@ -8,12 +8,12 @@ from satomori_core.errors import SettingsError
 
 
 class StateLock:
-    """Held until `release`. Raise SettingsError where another agent holds it, naming its process id."""
+    """Held until `release`. Raise SettingsError where another `satomori COMMAND` holds it, naming its process id."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, command: str) -> None:
         try:
             state.mkdir(parents=True, exist_ok=True)
-            self._file = (state / "edge.lock").open("a+")
+            self._file = (state / f"{command}.lock").open("a+")
         except OSError as error:
             raise SettingsError(f"{state}: {error.strerror}; name a folder that can be written with --state") from None
         try:
@@ -23,7 +23,7 @@ class StateLock:
             owner = self._file.read().strip() or "?"
             self._file.close()
             raise SettingsError(
-                f"{state} is in use by another `satomori edge` (process {owner}); stop it or name another --state"
+                f"{state} is in use by another `satomori {command}` (process {owner}); stop it or name another --state"
             ) from None
         self._file.truncate(0)
         self._file.write(str(os.getpid()))
