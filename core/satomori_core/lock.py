@@ -1,4 +1,4 @@
-"""One process of a kind for one state folder: a lock of the system, which is gone with its process however that ends."""
+"""One process of a kind for one state folder: a lock of the system, gone with its process however that ends."""
 
 import fcntl
 import os

@@ -18,7 +18,6 @@ from satomori_store.databases import writing
 from satomori_store.influx_http import InfluxHttp, RefusedError
 from satomori_store.ledger import Ledger
 from satomori_store.lines import LEVEL_FIELDS, Identity, encode_mark, encode_rows, encode_statuses, head_of
-from satomori_store.opening import InfluxSettings
 from satomori_store.port import (
     Aggregate,
     AlertEvent,
@@ -32,6 +31,7 @@ from satomori_store.port import (
     StatusPoint,
     WriteOutcome,
 )
+from satomori_store.settings import InfluxSettings
 
 ROWS_PER_REQUEST = 10_000
 POINTS_PER_SERIES = 20_000  # in one answer; what lies beyond is asked for next

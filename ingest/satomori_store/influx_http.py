@@ -11,7 +11,7 @@ from influxdb_client.domain.write_precision import WritePrecision
 from influxdb_client.rest import ApiException
 
 from satomori_core.errors import UnavailableError
-from satomori_store.opening import InfluxSettings
+from satomori_store.settings import InfluxSettings
 
 # What a person must mend; asked again after this time, since the mending is done on the other side.
 _REFUSED_RETRY_S = 30.0

@@ -19,9 +19,10 @@ from satomori_store.databases import sqlite_engine
 from satomori_store.influx import InfluxStore
 from satomori_store.ledger import Ledger
 from satomori_store.lines import Identity, encode_rows, head_of
-from satomori_store.opening import InfluxSettings, open_ledger, open_store
+from satomori_store.opening import open_ledger, open_store
 from satomori_store.port import Batch, LedgerEntry, Row
 from satomori_store.schema import upgrade
+from satomori_store.settings import InfluxSettings
 from support.influx import influx_server
 from support.ports import free_ports
 from support.stores import IDENTITIES, StoreUnderTest

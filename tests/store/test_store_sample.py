@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from satomori_core.settings import Secret, read_toml
-from satomori_store.opening import InfluxSettings, StoreSettings, load_store
+from satomori_store.settings import InfluxSettings, StoreSettings, load_store
 
 SAMPLE = Path(__file__).parents[2] / "ingest" / "sample.toml"
 

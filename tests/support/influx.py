@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
-from satomori_store.opening import InfluxSettings
+from satomori_store.settings import InfluxSettings
 from support.ports import free_ports
 
 _CONFIG = """
