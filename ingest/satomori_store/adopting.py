@@ -1,4 +1,4 @@
-"""Adopts what the quarantine holds as unknown: its device, its place behind its gateway and its datastreams.
+"""Adopts what the quarantine holds as unknown: its gateway, its device and place behind it, and its datastreams.
 
 Everything that an import checks is checked here too, since it is the same code: an adoption is an import of a few rows
 that the quarantine's own content gives.
@@ -8,17 +8,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
 from satomori_core.clock import now_us
 from satomori_core.errors import ConflictError, NotFoundError
 from satomori_core.metrics import catalogue
 from satomori_core.topics import is_name
+from satomori_store.databases import translated
 from satomori_store.importing import ImportReport, import_rows
 from satomori_store.ledger import Ledger
+from satomori_store.models import Asset, Gateway
 from satomori_store.registry_files import FileRow
 
 # Reasons that an adoption can mend.
-_REASONS = ("unknown_device", "unknown_metric")
+_REASONS = ("unknown_gateway", "unknown_device", "unknown_metric")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ def adopt(
 ) -> ImportReport:
     """Make the device and a datastream of `asset` for each metric: those named, or all that wait in quarantine.
 
+    A gateway that is not in the registry is made too, at the asset's site: `direct` where it is the device itself.
     `unit`: what values mean that come without one. Raise NotFoundError where nothing waits, ConflictError where it is
     not clear what is meant.
     """
@@ -91,13 +95,25 @@ def adopt(
             f"nothing of device {device!r} behind {gateway!r} waits in quarantine that the catalogue of metrics knows"
             + (f" (it sends {foreign}: rename these where they are sent)" if foreign else "; name it with --metric")
         )
-    device_row = {"id": device, "gateway": gateway}
-    if name is not None:
-        device_row["name"] = name
-    rows = [FileRow("device", 1, device_row)]
+    named = {} if name is None else {"name": name}
+    # Only a gateway that was heard is made, so that a slip of the pen makes none.
+    rows = _gateway_rows(engine, gateway, device, asset) if waiting else []
+    if device != gateway:  # a gateway's own device comes with it
+        rows.append(FileRow("device", 1, {"id": device, "gateway": gateway, **named}))
     for metric in wanted:
         row = {"asset": asset, "device": device, "metric": metric}
         if unit is not None:
             row["source_unit"] = unit
         rows.append(FileRow("datastream", 1, row))
     return import_rows(engine, "adopt", rows, [], now_us())
+
+
+def _gateway_rows(engine: Engine, gateway: str, device: str, asset: str) -> list[FileRow]:
+    with translated(engine), Session(engine) as session:
+        if session.get(Gateway, gateway) is not None:
+            return []
+        there = session.get(Asset, asset)
+    if there is None:
+        raise NotFoundError(f"asset {asset!r} is not in the registry; see: satomori registry list assets")
+    kind = "direct" if gateway == device else "edge"
+    return [FileRow("gateway", 1, {"id": gateway, "site": there.site_id, "kind": kind, "name": gateway})]

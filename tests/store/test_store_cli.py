@@ -101,11 +101,11 @@ def test_lists(state: Path, what: str, ids: list[object]) -> None:
     assert _run(registry, state, "list", what).exit_code == 0
 
 
-def _quarantine(state: Path, *names: str, reason: str = "unknown_device") -> None:
+def _quarantine(state: Path, *names: str, reason: str = "unknown_device", gateway: str = "gw") -> None:
     rows = []
     for name in names:
         device, _, metric = name.partition("/")
-        rows.append(QuarantineRow(T0, "satomori/v1/gw/telemetry", "gw", reason, "x", b"[]", device, metric))
+        rows.append(QuarantineRow(T0, f"satomori/v1/{gateway}/telemetry", gateway, reason, "x", b"[]", device, metric))
     ledger = open_ledger(state, None)
     with writing(ledger.engine) as connection:
         ledger.record(connection, Batch(quarantine=rows), T0)
@@ -138,6 +138,18 @@ def test_adopting_takes_all_that_waits_and_the_unit_that_is_meant(state: Path) -
     _quarantine(state, "node/rain", reason="unknown_metric")
     [report] = _json(registry, state, "adopt", "node", "--asset", "pond")
     assert (report["created"], report["updated"]) == ({"datastream": 1}, {})
+
+
+@pytest.mark.parametrize(("device", "kind"), [("gw9", "direct"), ("probe", "edge")])
+def test_an_unknown_gateway_that_was_heard_is_adopted_with_its_device(state: Path, device: str, kind: str) -> None:
+    """A device that speaks for itself is its own gateway; one behind an edge comes with that edge."""
+    _quarantine(state, f"{device}/rain", reason="unknown_gateway", gateway="gw9")
+    [row] = _json(registry, state, "unknown")
+    result = _run(registry, state, *row["adopt"].replace("ASSET", "pond").split()[2:])
+    assert result.exit_code == 0, result.output
+    [made] = [row for row in _json(registry, state, "list", "gateways") if row["id"] == "gw9"]
+    assert made["kind"] == kind
+    assert load_lookup(open_registry(state, None)).route("gw9", device, "rain", 0).asset_id == "pond"
 
 
 @pytest.mark.parametrize(
