@@ -3,6 +3,7 @@
 A fault changes what a sensor says between two times; as everything here, that is a pure function of time.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -14,7 +15,7 @@ from satomori_sample.noise import Floats, key_of, uniform
 Kind = Literal["rise", "creep", "stuck", "spikes", "drift", "dead", "silent"]
 KINDS: dict[str, str] = {
     "rise": "the asset: up by size within ramp_s, and down again at the end",
-    "creep": "the asset: moves by size per hour while it lasts, and stays where it came to",
+    "creep": "the asset: moves by size per hour while it lasts, and stays there for a round",
     "stuck": "the sensor keeps saying what it said at the start",
     "spikes": "the sensor: every tenth value is off by size",
     "drift": "the sensor is off by ever more, by size at the end",
@@ -73,7 +74,7 @@ LIVE = (
     Scripted("oike", "water_level", "rise", 20, 480, 2.6, 20),
     Scripted("minato-manhole-1", "water_level", "rise", 240, 420, 2.3, 40),
     Scripted("aoba-pump-1", "vibration", "rise", 480, 480, 6.0, 30),
-    Scripted("hikari-slope-1", "tilt", "creep", 720, 480, 1.4),
+    Scripted("hikari-slope-1", "tilt", "creep", 720, 480, 5.0),
     Scripted("tanaka-paddy-2", "water_temperature", "spikes", 900, 300, 12.0),
     Scripted("kogen-barn-1", "air_temperature", "rise", 1080, 720, 24.0, 120),
     Scripted("minato-bridge-2", "", "dead", 1260, 420),
@@ -89,13 +90,16 @@ def history_faults(script: Sequence[Scripted], end_s: float) -> list[Fault]:
 
 
 def live_faults(script: Sequence[Scripted], repeat_s: float, began_s: float, until_s: float) -> Iterator[Fault]:
-    """The occurrences that matter at `until_s`, in order of time: what creeps stays, of the rest the newest rounds."""
+    """The occurrences of the newest rounds that have begun by `until_s`, in order of time.
+
+    What has crept stays for a round, then somebody has levelled it; so values stay in reason however long it runs.
+    """
     rounds = max(int((until_s - began_s) // repeat_s) + 1, 0)
-    for turn in range(rounds):
+    longest_s = max((line.start_s + line.duration_s for line in script), default=0.0)
+    for turn in range(max(rounds - 1 - math.ceil(longest_s / repeat_s), 0), rounds):
         for line in sorted(script, key=lambda line: line.start_s):
             fault = _placed(line, began_s + turn * repeat_s + line.start_s)
-            is_new = turn >= rounds - 1 - line.duration_s / repeat_s - 1
-            if fault.from_s <= until_s and (is_new or line.kind == "creep"):
+            if fault.from_s <= until_s:
                 yield fault
 
 

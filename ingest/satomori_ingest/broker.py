@@ -11,7 +11,7 @@ What was seen of rumqttd 0.20 (PyPI iotcore 0.4), and how the rest of the system
 - Each filter that anybody subscribes to has a log in memory of up to SEGMENTS x SEGMENT_BYTES, read or not. A
   subscriber that falls further behind misses the oldest, silently: the edge sends them again.
 - A larger payload than PAYLOAD_BYTES_MAX ends the publisher's connection without a reason.
-- It knows no users: it listens on this machine only.
+- It knows no users: it listens on this machine only, unless told otherwise.
 """
 
 import logging
@@ -66,11 +66,6 @@ max_segment_count = {SEGMENTS}
 
 def check_ports(settings: BrokerSettings) -> None:
     """Raise SettingsError for a port that can't be had, naming its setting."""
-    if settings.host not in _LOCAL:
-        raise SettingsError(
-            f"[broker] host {settings.host!r}: the embedded broker knows no users, so it listens on this machine only; "
-            "for others take Mosquitto and set [broker] url"
-        )
     if settings.port == settings.mqtt5_port:
         raise SettingsError(f"[broker] port and mqtt5_port are both {settings.port}; each needs a port of its own")
     for key in ("port", "mqtt5_port"):
@@ -94,6 +89,12 @@ def serve(settings: BrokerSettings, state: Path) -> NoReturn:
     check_ports(settings)
     if settings.url is not None:
         log.warning("the embedded broker runs although [broker] url names another one", url=settings.url)
+    if settings.host not in _LOCAL:
+        log.warning(
+            "whoever reaches this port may publish: the embedded broker knows no users. "
+            "On a network that is not yours alone take Mosquitto and set [broker] url",
+            host=settings.host,
+        )
     from iotcore import IotCoreBroker  # noqa: PLC0415 - a large library, and tests ask only for the ports
 
     # rumqttd says a line for each packet, all as errors.

@@ -10,6 +10,7 @@ from satomori_core.broker import BrokerSettings
 from satomori_core.errors import SettingsError
 from satomori_ingest.broker import check_ports
 from satomori_ingest.settings import IngestSettings, load_ingest
+from support.broker import embedded_broker
 from support.ports import free_ports
 
 SAMPLE = Path(__file__).parents[2] / "ingest" / "sample.toml"
@@ -51,7 +52,6 @@ def test_the_embedded_broker_names_the_setting_whose_port_is_taken() -> None:
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        (BrokerSettings(host="0.0.0.0"), "this machine only"),  # noqa: S104 - that is what is refused
         (BrokerSettings(port=5, mqtt5_port=5), "both 5"),
         (BrokerSettings(port=70_000), "no port"),
     ],
@@ -59,3 +59,12 @@ def test_the_embedded_broker_names_the_setting_whose_port_is_taken() -> None:
 def test_the_embedded_broker_refuses_what_can_not_work(settings: BrokerSettings, says: str) -> None:
     with pytest.raises(SettingsError, match=says):
         check_ports(settings)
+
+
+def test_the_embedded_broker_listens_elsewhere_when_told_and_says_what_that_means(tmp_path: Path) -> None:
+    """127.0.0.2 stands for a network's address: without users, whoever reaches it may publish."""
+    with embedded_broker(tmp_path, host="127.0.0.2"):
+        assert "whoever reaches this port may publish" in (tmp_path / "broker.log").read_text(encoding="utf-8")
+    with embedded_broker(tmp_path):
+        pass
+    assert (tmp_path / "broker.log").read_text(encoding="utf-8").count("whoever reaches") == 1

@@ -61,16 +61,16 @@ def test_the_first_live_fault_comes_soon_and_takes_a_pond_beyond_danger_for_minu
     assert (level > danger).sum() >= 30
 
 
-def test_the_live_script_comes_again_and_creeping_adds_up() -> None:
+def test_the_live_script_comes_again_and_what_crept_is_levelled_later() -> None:
     faults = list(live_faults(LIVE, LIVE_REPEAT_S, NOW_S, NOW_S + 3 * LIVE_REPEAT_S - 1))
-    assert sum(fault.kind == "creep" for fault in faults) == 3
+    assert sum(fault.kind == "creep" for fault in faults) == 2
     newest = [fault for fault in faults if fault.covers(NOW_S + 2 * LIVE_REPEAT_S + 100)]
     assert [fault.target for fault in newest] == ["oike"]
 
 
 def test_the_script_of_a_year_stays_short() -> None:
     faults = list(live_faults(LIVE, LIVE_REPEAT_S, NOW_S, NOW_S + 365 * 86_400))
-    assert sum(fault.kind != "creep" for fault in faults) <= 3 * len(LIVE)
+    assert len(faults) <= 3 * len(LIVE)
 
 
 def test_the_faults_of_history_have_ended() -> None:

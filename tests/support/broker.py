@@ -26,15 +26,17 @@ class EmbeddedBroker:
 
 
 @contextmanager
-def embedded_broker(folder: Path, ports: tuple[int, int] | None = None) -> Iterator[EmbeddedBroker]:
+def embedded_broker(
+    folder: Path, ports: tuple[int, int] | None = None, host: str = "127.0.0.1"
+) -> Iterator[EmbeddedBroker]:
     """Its log is `broker.log` in `folder`. With `ports` it comes back where an earlier one was."""
     port, mqtt5_port = ports or free_ports(2)
     config = folder / "broker.toml"
-    config.write_text(f"[broker]\nport = {port}\nmqtt5_port = {mqtt5_port}\n", encoding="utf-8")
+    config.write_text(f'[broker]\nhost = "{host}"\nport = {port}\nmqtt5_port = {mqtt5_port}\n', encoding="utf-8")
     command = [sys.executable, "-m", "satomori_core", "broker", "--config", str(config), "--state", str(folder)]
     with (folder / "broker.log").open("ab") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
-    broker = EmbeddedBroker("127.0.0.1", port, mqtt5_port, process)
+    broker = EmbeddedBroker(host, port, mqtt5_port, process)
     try:
         wait_listening(broker.host, port)
         wait_listening(broker.host, mqtt5_port)
