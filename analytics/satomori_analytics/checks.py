@@ -46,6 +46,10 @@ class Flat:
     tolerance: float = 1e-6
 
 
+# Playbooks state rates an hour, meant for values some minutes apart (our choice, not from a source).
+RATE_LEAST_S = 600.0
+
+
 @dataclass(frozen=True, slots=True)
 class Checks:
     """What one metric is checked for; what is None is not. `rate_per_s`: in the metric's unit a second.
@@ -74,7 +78,7 @@ def run_checks(at_us: Times, values: Floats, checks: Checks, interval_s: float) 
         # A spike's way back must not be held against the value after it.
         calm = np.where(spikes == Quality.FAIL, np.nan, present)
     if checks.rate_per_s is not None:
-        tests.append(_unless_missing(rate_of_change(times, calm, checks.rate_per_s)))
+        tests.append(_unless_missing(rate_of_change(times, calm, checks.rate_per_s, RATE_LEAST_S)))
     if checks.wmo_step is not None:
         tests.append(_unless_missing(step_limit(times, calm, WMO_STEPS[checks.wmo_step])))
     after_gap = gap(times, checks.gap_factor, interval_s) == Quality.UNKNOWN
@@ -129,12 +133,16 @@ def spike(values: Floats, suspect: float, fail: float, method: str = "average") 
     return _missing(flags, values)
 
 
-def rate_of_change(at_us: Times, values: Floats, threshold_per_s: float) -> Flags:
-    """Suspect where the change from the value before is faster than `threshold_per_s`."""
+def rate_of_change(at_us: Times, values: Floats, threshold_per_s: float, least_s: float = 0.0) -> Flags:
+    """Suspect where the change from the value before is faster than `threshold_per_s`.
+
+    Neighbours closer than `least_s` are judged as if so far apart: between two values a few seconds apart, one step
+    of a sensor's resolution would else be a fast change.
+    """
     flags = np.full(len(values), Quality.GOOD, np.int8)
     known = np.flatnonzero(np.isfinite(values))
-    rate = np.abs(np.diff(values[known])) / (np.diff(at_us[known]) / 1e6)
-    flags[known[1:][rate > threshold_per_s]] = Quality.SUSPECT
+    apart_s = np.maximum(np.diff(at_us[known]) / 1e6, least_s)
+    flags[known[1:][np.abs(np.diff(values[known])) > threshold_per_s * apart_s]] = Quality.SUSPECT
     return _missing(flags, values)
 
 

@@ -42,6 +42,12 @@ def test_rate_of_change() -> None:
     assert flags.tolist() == [1, 3, 9, 1, 1]
 
 
+def test_one_step_of_a_coarse_sensor_is_no_fast_change() -> None:
+    """0.1 °C in 10 s is 36 °C/h, and nothing; 6 °C in 10 s is more than 30 °C/h allows in ten minutes."""
+    flags = checks.run_checks(times(4, 10), floats(20, 20.1, 20.1, 26.2), Checks(rate_per_s=30 / 3600), 10)
+    assert flags.tolist() == [1, 1, 1, 3]
+
+
 def test_flat_line() -> None:
     """ioos_qc's example; and a pause is no flat line."""
     values = floats(1, 2, 2.0001, 2, 2.0001, 2, 2.0001, 2, 4, 5, 3, 3.0001, 3.0005, 3.00001)
