@@ -23,10 +23,10 @@ bench: $(VENV)/dev.done
 	tests/install-servers.sh
 	$(BIN)/python tests/bench/run.py
 
-# Pictures of the console for README.md, taken by the browser tests.
+# Pictures of the console for README.md, taken by the browser test of the live sample region.
 screenshots: $(VENV)/dev.done
 	tests/install-servers.sh
-	$(BIN)/python tests/dashboards/screenshots.py docs/images
+	SATOMORI_SCREENSHOTS=docs/images $(BIN)/python -m pytest tests/whole/test_demo.py -k 'console or history or alert or pictures'
 
 # Only names and versions: no index, no address, not ourselves.
 lock: $(VENV)/dev.done

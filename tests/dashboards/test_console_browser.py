@@ -1,9 +1,5 @@
-"""The console as people meet it: a real Chromium, a real `satomori api` on a seeded state, phone and desk.
+"""The console as people meet it: a real Chromium, a real `satomori api` on a seeded state, phone and desk."""
 
-With SATOMORI_SCREENSHOTS=folder it also takes the pictures for the README.
-"""
-
-import os
 import subprocess
 import sys
 import time
@@ -15,12 +11,12 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, StorageState, expect
 
-from dashboards.screenshots import NAMES, SIZE_MOST, take, use_link
 from satomori_api.accounts import Accounts
 from satomori_store.opening import open_registry
 from support.chromium import SCREENS, TILES, Complaints, chromium, need_chromium, open_context
 from support.console_region import seed
 from support.ports import free_ports
+from support.screenshots import SIZE_MOST, take, use_link
 
 pytestmark = pytest.mark.browser
 PASSWORD = "the herons are back"  # noqa: S105 - of a user that lives as long as this test
@@ -256,14 +252,9 @@ def test_what_a_visitor_may_not_see_is_not_there(running: Running, browser: Brow
         expect(page.locator("main.gate")).to_contain_text("見つからないか、見る権限がありません")
 
 
-def test_pictures_for_the_readme_are_small(
-    running: Running, browser: Browser, logged_in: StorageState, tmp_path: Path
-) -> None:
-    """All of them where SATOMORI_SCREENSHOTS says whereto; else one, to see that it can be done."""
-    wanted = os.environ.get("SATOMORI_SCREENSHOTS")
-    names = NAMES if wanted else ("asset",)
-    taken = take(browser, running.base, logged_in, Path(wanted) if wanted else tmp_path, names=names)
-    assert len(taken) == len(SCREENS) * len(names)
+def test_pictures_are_small(running: Running, browser: Browser, logged_in: StorageState, tmp_path: Path) -> None:
+    taken = take(browser, running.base, logged_in, tmp_path, names=("asset",))
+    assert len(taken) == len(SCREENS)
     assert all(0 < picture.stat().st_size <= SIZE_MOST for picture in taken)
 
 

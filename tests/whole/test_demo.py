@@ -1,9 +1,11 @@
 """The demo as a newcomer sees it: `satomori up --sample`, from the first second to Ctrl-C."""
 
 import json
+import os
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -12,7 +14,9 @@ from paho.mqtt import publish
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
+from support.chromium import SCREENS, chromium, need_chromium, open_context
 from support.running import Up, running, satomori, wait_for
+from support.screenshots import NAMES, SIZE_MOST, log_in, take
 
 CONSOLE_WITHIN_S = 20
 HISTORY_WITHIN_S = 90
@@ -51,6 +55,18 @@ def test_a_fault_becomes_an_alert(demo: Up) -> None:
     assert text_ja
     assert text_en
     assert advice_ja
+
+
+@pytest.mark.browser
+def test_pictures_of_the_live_region_for_the_readme(demo: Up, tmp_path: Path) -> None:
+    """The console as a person sees it now, with the alert in it; kept where SATOMORI_SCREENSHOTS names a folder."""
+    base = f"http://127.0.0.1:{demo.api_port}"
+    link = (demo.state / "first-login.txt").read_text(encoding="utf-8").strip()
+    with chromium(need_chromium()) as browser, open_context(browser, "desk") as context:
+        logged_in = log_in(context, base, link)
+        taken = take(browser, base, logged_in, Path(os.environ.get("SATOMORI_SCREENSHOTS") or tmp_path))
+    assert len(taken) == len(SCREENS) * len(NAMES)
+    assert all(0 < picture.stat().st_size <= SIZE_MOST for picture in taken)
 
 
 def test_a_second_up_on_the_same_state_is_refused(demo: Up) -> None:

@@ -1,6 +1,6 @@
 """Pictures of the console for the README: phone and desk, small.
 
-    python tests/dashboards/screenshots.py http://127.0.0.1:8686 LINK_OR_TOKEN docs/screenshots
+    PYTHONPATH=tests python -m support.screenshots http://127.0.0.1:8686 LINK_OR_TOKEN FOLDER
 
 LINK_OR_TOKEN is a one-time login link (which it uses up: a password is set and printed) or a session's token.
 """
@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Literal
 
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState
-
-sys.path.insert(0, str(Path(__file__).parents[1]))  # for `support`, when run as a program
 
 from support.chromium import SCREENS, TILES, chromium, chromium_path
 
