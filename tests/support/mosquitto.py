@@ -4,7 +4,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -16,7 +16,9 @@ from support.ports import free_ports
 class Mosquitto:
     """`start` and `stop` may be called again: with `persistence` it then remembers, without it forgets."""
 
-    def __init__(self, program: str, folder: Path, *, persistence: bool, anonymous: bool) -> None:
+    def __init__(
+        self, program: str, folder: Path, *, persistence: bool, anonymous: bool, more: Sequence[str] = ()
+    ) -> None:
         self.host = "127.0.0.1"
         [self.port] = free_ports(1)
         self._program = program
@@ -32,6 +34,7 @@ class Mosquitto:
             f"persistence_location {folder}/",
             "autosave_on_changes true",
             "autosave_interval 1",
+            *more,
         ]
         self._config.write_text("\n".join(lines) + "\n", encoding="utf-8")
         self._process: subprocess.Popen[bytes] | None = None
@@ -69,12 +72,14 @@ def wait_listening(host: str, port: int, timeout_s: float = 10.0) -> None:
 
 
 @contextmanager
-def mosquitto(folder: Path, *, persistence: bool = False, anonymous: bool = True) -> Iterator[Mosquitto]:
-    """Skips the test where Mosquitto is not installed."""
+def mosquitto(
+    folder: Path, *, persistence: bool = False, anonymous: bool = True, more: Sequence[str] = ()
+) -> Iterator[Mosquitto]:
+    """Skips the test where Mosquitto is not installed. `more`: further lines of its settings."""
     program = shutil.which("mosquitto") or shutil.which("/usr/sbin/mosquitto")
     if program is None:
         pytest.skip("mosquitto is not installed (apt-get install mosquitto)")
-    broker = Mosquitto(program, folder, persistence=persistence, anonymous=anonymous)
+    broker = Mosquitto(program, folder, persistence=persistence, anonymous=anonymous, more=more)
     broker.start()
     try:
         yield broker
