@@ -30,6 +30,9 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 _FILE = click.Path(path_type=Path, dir_okay=False)
 Command = Callable[..., Any]
 
+# How much earlier than now the history ends: live values start a moment before it does.
+BEFORE_LIVE_S = 60.0
+
 
 def tell(record: dict[str, object]) -> None:
     """One JSON object a line, for whoever started us."""
@@ -169,7 +172,8 @@ async def _send_history(plan: Plan, state: State, folder: Path) -> None:
     if state.is_history_done:
         return
     is_first = not (folder / TRUTH).exists()
-    sent = await asyncio.to_thread(History, plan, build_region(), state, time.time())
+    # Live values began a moment ago: the past ends before them, so that no sensor says one moment twice.
+    sent = await asyncio.to_thread(History, plan, build_region(), state, time.time() - BEFORE_LIVE_S)
     if is_first:
         write_truth(folder / TRUTH, sent.faults, "history")
     await sent.run(plan.broker, tell)

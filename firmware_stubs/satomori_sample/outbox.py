@@ -15,7 +15,8 @@ from satomori_sample.wire import Span, Value, encode_record
 VALUES_MAX = 200_000
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS stream (gateway TEXT PRIMARY KEY, id TEXT NOT NULL, next INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS stream (
+  gateway TEXT PRIMARY KEY, id TEXT NOT NULL, next INTEGER NOT NULL, last_us INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS kept (
   gateway TEXT, number INTEGER, at_us INTEGER NOT NULL, record TEXT NOT NULL, PRIMARY KEY (gateway, number)
 ) WITHOUT ROWID;
@@ -44,27 +45,38 @@ class Outbox:
     def stream_of(self, gateway: str) -> str:
         row = self._db.execute("SELECT id FROM stream WHERE gateway = ?", (gateway,)).fetchone()
         if row is None:
-            self._db.execute("INSERT INTO stream VALUES (?, ?, 1)", (gateway, uuid.uuid4().hex))
+            self._db.execute("INSERT INTO stream VALUES (?, ?, 1, -1)", (gateway, uuid.uuid4().hex))
             return self.stream_of(gateway)
         return str(row[0])
 
     def last_number(self, gateway: str) -> int:
-        row = self._db.execute("SELECT next FROM stream WHERE gateway = ?", (gateway,)).fetchone()
-        return 0 if row is None else int(row[0]) - 1
+        return self._last(gateway)[0]
+
+    def _last(self, gateway: str) -> tuple[int, int]:
+        """The last number and the newest time."""
+        row = self._db.execute("SELECT next, last_us FROM stream WHERE gateway = ?", (gateway,)).fetchone()
+        return (0, -1) if row is None else (int(row[0]) - 1, int(row[1]))
 
     def keep(self, values: Mapping[str, Sequence[Value]]) -> None:
-        """Values by gateway, in one transaction."""
+        """Values by gateway, in one transaction. What is no newer than what was kept before is passed over.
+
+        A device that starts again within one interval would else say one moment twice, under two numbers.
+        """
         for gateway in values:
             self.stream_of(gateway)
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            for gateway, fresh in values.items():
-                number = self.last_number(gateway) + 1
+            for gateway, said in values.items():
+                number, last_us = self._last(gateway)
+                fresh = [value for value in said if value.at_us > last_us]
                 self._db.executemany(
                     "INSERT INTO kept VALUES (?, ?, ?, ?)",
-                    [(gateway, number + i, value.at_us, encode_record(value)) for i, value in enumerate(fresh)],
+                    [(gateway, number + 1 + i, value.at_us, encode_record(value)) for i, value in enumerate(fresh)],
                 )
-                self._db.execute("UPDATE stream SET next = next + ? WHERE gateway = ?", (len(fresh), gateway))
+                newest_us = max((value.at_us for value in fresh), default=last_us)
+                self._db.execute(
+                    "UPDATE stream SET next = next + ?, last_us = ? WHERE gateway = ?", (len(fresh), newest_us, gateway)
+                )
                 self._bound(gateway)
         except BaseException:
             self._db.execute("ROLLBACK")

@@ -3,13 +3,8 @@
 `/query?db=&epoch=ms&q=` with macros and variables expanded as Grafana's InfluxQL data source does it.
 """
 
-import json
-import re
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -17,11 +12,11 @@ from sqlalchemy.orm import Session
 
 from satomori_core.clock import MINUTE_US, now_us
 from satomori_dashboards.grafana import queries
-from satomori_dashboards.grafana.boards import build_boards
 from satomori_store.models import Asset, Datastream
 from satomori_store.opening import open_registry, open_store
 from satomori_store.port import AlertEvent, AssetStatus, Batch, GroupStatus
 from satomori_store.registry import import_registry
+from support.grafana import TARGETS, ask, check_columns
 from support.influx import Influx, influx_server
 
 pytestmark = pytest.mark.servers
@@ -50,25 +45,13 @@ datastream = [
   { asset = "bridge-1", device = "node-1", metric = "natural_frequency" },
 ]
 """
-TARGETS = {
-    f"{name}-{panel['title']}-{target['refId']}": (panel, target)
-    for name, board in build_boards({}).items()
-    for panel in json.loads(json.dumps(board, default=lambda o: o.to_json()))["panels"]
-    for target in panel["targets"]
-}
-BY_TEXT = {
-    query.text: query
-    for query in [
-        *(value for value in vars(queries).values() if isinstance(value, queries.Query)),
-        *(queries.count_now(level) for level in range(5)),
-        *(
-            queries.edge_health(metric)
-            for metric in ("outbox_readings", "outbox_oldest_age", "bus_errors", "clock_offset", "battery", "signal")
-        ),
-    ]
-}
 ASSETS = {"bridge-1", "gw-1", "pond-1", "slope-1", "slope-2"}
-VARIABLES = {"municipality": "(aoba|hikari)", "class": "(bridge|irrigation_pond|slope|gateway)", "asset": "pond-1"}
+VARIABLES = {
+    "municipality": "(aoba|hikari)",
+    "class": "(bridge|irrigation_pond|slope|gateway)",
+    "asset": "pond-1",
+    "metric": "water_level",
+}
 
 
 @pytest.fixture(scope="module")
@@ -107,42 +90,20 @@ def _fill(folder: Path, config: Path) -> None:
     store.close()
 
 
-def _ask(influx: Influx, text: str) -> list[dict[str, Any]]:
-    """What Grafana sends; the rows of all series with their tags, as its table format has them."""
-    now_ms = now_us() // 1000
-    since = f"time >= {now_ms - 86_400_000}ms and time <= {now_ms}ms"
-    expanded = text.replace("$timeFilter", since).replace("$__interval", "10m")
-    for name, value in {**VARIABLES, "metric": "water_level"}.items():
-        expanded = re.sub(rf"\${name}\b", value, expanded)
-    words = urllib.parse.urlencode({"db": influx.database, "epoch": "ms", "q": expanded})
-    with urllib.request.urlopen(f"{influx.url}/query?{words}", timeout=10) as answer:
-        [result] = json.loads(answer.read())["results"]
-    assert "error" not in result, (expanded, result)
-    return [
-        {**series.get("tags", {}), **dict(zip(series["columns"], values, strict=True))}
-        for series in result.get("series", [])
-        for values in series["values"]
-    ]
-
-
 @pytest.mark.parametrize("name", TARGETS)
 def test_a_panels_query_returns_its_columns(influx: Influx, name: str) -> None:
-    _, target = TARGETS[name]
-    rows = _ask(influx, target["query"])
-    assert rows, target["query"]
-    for column in BY_TEXT[target["query"]].columns:
-        assert any(row.get(column) is not None for row in rows), (column, rows[:3])
+    check_columns(influx, TARGETS[name], VARIABLES)
 
 
 def test_what_the_panels_show_is_what_was_written(influx: Influx) -> None:
-    matrix = [row for row in _ask(influx, queries.MATRIX_NOW.text) if row["municipality"] == "aoba"]
+    matrix = [row for row in ask(influx, queries.MATRIX_NOW.text, VARIABLES) if row["municipality"] == "aoba"]
     assert [(row["class"], row["level"], row["danger"]) for row in matrix] == [("irrigation_pond", 4, 1)]
-    [group] = _ask(influx, queries.GROUPS_NOW.text)
+    [group] = ask(influx, queries.GROUPS_NOW.text, VARIABLES)
     assert (group["group"], group["good"]) == ("bridges", 1)
-    [event] = _ask(influx, queries.ALERT_EVENTS.text)
+    [event] = ask(influx, queries.ALERT_EVENTS.text, VARIABLES)
     assert (event["event"], event["text_ja"]) == ("opened", "水位が高い")
-    assert len(_ask(influx, queries.DOUBTFUL.text)) == 1
-    assert {row["asset"] for row in _ask(influx, queries.ASSETS_NOW.text)} == ASSETS
+    assert len(ask(influx, queries.DOUBTFUL.text, VARIABLES)) == 1
+    assert {row["asset"] for row in ask(influx, queries.ASSETS_NOW.text, VARIABLES)} == ASSETS
 
 
 @pytest.mark.parametrize(
@@ -155,5 +116,5 @@ def test_what_the_panels_show_is_what_was_written(influx: Influx) -> None:
     ],
 )
 def test_variables_list_what_there_is(influx: Influx, text: str, expected: set[str]) -> None:
-    rows = _ask(influx, text)
+    rows = ask(influx, text, VARIABLES)
     assert {row.get("value") or row.get("name") for row in rows} == expected

@@ -269,3 +269,16 @@ async def _until(holds: Callable[[], bool], timeout_s: float = 20.0) -> None:
     async with asyncio.timeout(timeout_s):
         while not holds():
             await asyncio.sleep(0.02)
+
+
+def test_started_again_within_one_interval_no_moment_is_said_twice(tmp_path: Path) -> None:
+    """A moment under two numbers would be one stored point for two readings, and look like a loss."""
+    first = values(3, 1_795_464_120_000_000)
+    for _ in range(2):
+        outbox = Outbox(tmp_path / "outbox.sqlite")
+        outbox.keep({"gw-1": first})
+        outbox.close()
+    outbox = Outbox(tmp_path / "outbox.sqlite")
+    outbox.keep({"gw-1": values(3, 1_795_464_130_000_000)})
+    assert [kept.number for kept in outbox.read("gw-1", 1, 100, 100)] == [1, 2, 3, 4, 5, 6]
+    outbox.close()

@@ -105,6 +105,9 @@ class Up:
         rows: list[dict[str, Any]] = json.loads(done.stdout)
         return rows
 
+    def faults_of_audit(self) -> list[dict[str, Any]]:
+        return [row for row in self.audit() if row.get("gaps") or row.get("excess") or row.get("missing")]
+
     def children(self) -> dict[str, psutil.Process]:
         """The parts' processes by the word after `satomori` (edges by their settings file)."""
         found = {}
