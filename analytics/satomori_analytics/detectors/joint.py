@@ -1,5 +1,6 @@
 """Detectors that learn from their first rows how channels stand, and then never learn again: a fixed reference."""
 
+from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,7 +12,7 @@ from satomori_analytics.detectors.tails import Tail
 _MAD = 1.4826
 
 
-class Learned:
+class Learned(ABC):
     """Shared by both: means over the last `window` rows, a reference from the first `learn_rows`, a calibrated tail.
 
     A subclass turns means into deviations per channel; their root mean square is the statistic.
@@ -87,11 +88,11 @@ class Learned:
             count = count + counted[i : i + len(rows)]
         return total / np.where(count > 0, count, np.nan)
 
-    def _fit(self, means: Floats) -> dict[str, Any]:
-        raise NotImplementedError
+    @abstractmethod
+    def _fit(self, means: Floats) -> dict[str, Any]: ...
 
-    def _deviate(self, means: Floats) -> Floats:
-        raise NotImplementedError
+    @abstractmethod
+    def _deviate(self, means: Floats) -> Floats: ...
 
     def state(self) -> dict[str, Any]:
         return {
