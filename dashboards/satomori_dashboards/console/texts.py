@@ -184,7 +184,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "devices.silent": ("通信が途絶えています", "Silent"),
     "devices.seen": ("最終通信 {age}", "last heard {age}"),
     "devices.kind_edge": ("エッジ（未送信を保管）", "Edge (keeps what is unsent)"),
-    "devices.kind_direct": ("直結（保管なし）", "Direct (keeps nothing)"),
+    "devices.kind_direct": ("直結（機器が直接送信）", "Direct (the device sends by itself)"),
     "devices.behind": ("配下の機器", "Devices behind it"),
     "devices.stream": ("系列", "Stream"),
     "devices.ledger": ("受信記録", "Ledger"),
