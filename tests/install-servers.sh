@@ -12,6 +12,9 @@ else
   need influxd influxdb
   need chromium chromium
   need g++ g++
+  need make make
+  need fc-list fontconfig
+  need openssl openssl
   ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || wanted="$wanted postgresql"
   ls /usr/share/fonts/opentype/noto/NotoSansCJK* >/dev/null 2>&1 || wanted="$wanted fonts-noto-cjk"
 fi
