@@ -103,7 +103,8 @@ class Supervisor:
                 backoff_s = BACKOFF_FIRST_S
             log.warning("part ended, starting it again", name=running.part.name, status=status, in_s=backoff_s)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), backoff_s)
+                async with asyncio.timeout(backoff_s):
+                    await self._stopping.wait()
             backoff_s = min(backoff_s * 2, BACKOFF_MAX_S)
 
     async def _run_once(self, running: _Running) -> int:
@@ -149,7 +150,8 @@ async def _end(running: _Running) -> None:
     with contextlib.suppress(ProcessLookupError):
         process.terminate()
         try:
-            await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await process.wait()
         except TimeoutError:
             log.warning("part did not stop when asked, killing it", name=running.part.name)
             process.kill()

@@ -25,7 +25,7 @@ from satomori_core.vocabulary import Lane
 from satomori_edge.keeper import Keeper
 from satomori_edge.lanes import Flight, Sent, Window
 from satomori_edge.outbox import Numbered, Outbox, StreamLoss
-from satomori_edge.session import Incoming, Outgoing, Session, connect
+from satomori_edge.session import Incoming, Outgoing, Session, connect, mind_cancellation
 from satomori_edge.settings import UplinkSettings
 from satomori_edge.tally import Tally
 
@@ -56,10 +56,13 @@ class Uplink:
         while True:
             started_s = time.monotonic()
             why = ""
+            # A task of its own: in Python 3.11 one that had a failing task group counts as cancelled ever after.
+            connection = asyncio.create_task(self._connection(), name="connection")
             try:
-                await self._connection()
+                await connection
             except* UnavailableError as group:
                 why = "; ".join(str(error) for error in _leaves(group))
+            mind_cancellation()
             if not self._is_away:
                 log.warning("broker is away", broker=f"{self._address.host}:{self._address.port}", why=why)
             self._is_away = True
@@ -162,10 +165,9 @@ class _Conversation:
                 continue
             due_s = window.next_due_s()
             wait_s = IDLE_S if due_s is None else max(0.0, due_s - time.monotonic())
-            try:
-                await asyncio.wait_for(wake.wait(), min(wait_s, IDLE_S))
-            except TimeoutError:
-                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(wait_s, IDLE_S)):
+                    await wake.wait()
 
     async def _send_next(self, window: Window) -> bool:
         """Whether there was anything."""

@@ -233,7 +233,8 @@ class Service:
                     ages.append(left_s)
             self._arrived.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._arrived.wait(), min(ages, default=None))
+                async with asyncio.timeout(min(ages, default=None)):
+                    await self._arrived.wait()
 
     async def _write_batch(self, thread: ThreadPoolExecutor, lane: _Lane, messages: list[Message]) -> None:
         """Raise UnavailableError, with `messages` untouched."""

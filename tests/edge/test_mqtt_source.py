@@ -73,7 +73,7 @@ async def test_messages_of_all_topics_become_readings(
         await publish(v4, [("z/a", {"t": i}) for i in range(150)] + [("y/b/state", {"id": "c", "h": 60})])
         await until("all messages", lambda: sum(r.device in "ac" for r in got) == 151)
         task.cancel()
-        await asyncio.wait([task])
+        await asyncio.wait([task], timeout=10)
     assert [r.value for r in got if r.device == "a"] == [float(i) for i in range(150)]
     assert [(r.metric, r.value) for r in got if r.device == "c"] == [("relative_humidity", 60.0)]
 
@@ -97,7 +97,7 @@ async def test_what_was_not_durable_yet_is_sent_again_after_a_restart(
                     break
                 await asyncio.sleep(0.05)
             task.cancel()
-            await asyncio.wait([task])
+            await asyncio.wait([task], timeout=10)
         await publish(broker.port, [("z/a", {"t": 1000 + i}) for i in range(30)])
         got: list[float] = []
 
@@ -107,6 +107,6 @@ async def test_what_was_not_durable_yet_is_sent_again_after_a_restart(
         with running(broker.port, protocol, sink) as task:
             await until("all messages", lambda: 1029.0 in got)
             task.cancel()
-            await asyncio.wait([task])
+            await asyncio.wait([task], timeout=10)
     assert stuck[0] in got
     assert got[-30:] == [1000.0 + i for i in range(30)]

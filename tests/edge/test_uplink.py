@@ -49,7 +49,8 @@ async def uplink(
         assert not task.done()
     finally:
         task.cancel()
-        await asyncio.wait([task])
+        ended, _ = await asyncio.wait([task], timeout=10)
+        assert ended
         await keeper.close()
 
 

@@ -139,11 +139,13 @@ async def peer(one: Peer, host: str, port: int) -> AsyncIterator[Peer]:
     ready = asyncio.Event()
     task = asyncio.create_task(one.listen(host, port, ready))
     try:
-        await asyncio.wait_for(ready.wait(), 10)
+        async with asyncio.timeout(10):
+            await ready.wait()
         yield one
     finally:
-        task.cancel()
-        await asyncio.wait([task])
+        while not task.done():  # aiomqtt may lose one cancellation (Python 3.11's wait_for)
+            task.cancel()
+            await asyncio.wait([task], timeout=1)
 
 
 @asynccontextmanager
