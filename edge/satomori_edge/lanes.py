@@ -64,8 +64,8 @@ class Window:
         flight.due_s = now_s + wait_s * (0.75 + jitter / 2)
 
     def forget(self, flight: Flight) -> None:
-        """Nothing of it is left to send."""
-        self.flights.remove(flight)
+        """Nothing of it is left to send. It may be gone already: acknowledged while its readings were looked for."""
+        self.flights = [other for other in self.flights if other is not flight]
 
 
 class Sent:

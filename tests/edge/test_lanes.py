@@ -64,3 +64,15 @@ def test_only_what_was_sent_can_be_acknowledged() -> None:
 @given(st.frozensets(st.integers(1, 40)), st.frozensets(st.integers(1, 40)))
 def test_intersect_is_that_of_sets(a: frozenset[int], b: frozenset[int]) -> None:
     assert set(numbers(intersect(to_ranges(sorted(a)), to_ranges(sorted(b))))) == a & b
+
+
+def test_a_flight_that_was_acknowledged_meanwhile_can_still_be_forgotten() -> None:
+    """Its readings are looked for on another thread; the acknowledgement may come first."""
+    window = Window(Lane.TELEMETRY, 4, 1.0, 8.0)
+    window.sent("s", [(1, 10)], 0.0)
+    window.sent("s", [(11, 20)], 0.0)
+    overdue = window.due(2.0)
+    assert overdue is not None
+    window.acknowledged("s", [(1, 10)])
+    window.forget(overdue)
+    assert [flight.outstanding for flight in window.flights] == [[(11, 20)]]
