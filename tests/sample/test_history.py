@@ -13,7 +13,7 @@ from satomori_core import senml
 from satomori_sample import feed as feeds
 from satomori_sample.broker import Broker
 from satomori_sample.feed import ACK_TIMEOUT_S, WINDOW, Feed, Job
-from satomori_sample.history import History
+from satomori_sample.history import PACK_VALUES_MAX, History
 from satomori_sample.plan import Plan
 from satomori_sample.region import build_region
 from satomori_sample.state import State
@@ -159,7 +159,8 @@ async def test_stopped_in_the_middle_it_goes_on_with_the_rest_and_the_broker_may
     assert len(peer.kept) == first.total
     assert peer.gaps() == {}
     assert peer.differing == 0
-    assert peer.doubled <= on_its_way
+    # What was on its way goes again, and what a busy peer acknowledged too late; nothing else.
+    assert peer.doubled <= on_its_way + peer.again * PACK_VALUES_MAX
 
 
 def test_a_damaged_state_file_is_told_with_what_to_do(tmp_path: Path) -> None:
