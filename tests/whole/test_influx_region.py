@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from satomori_dashboards.grafana import queries
 from support.grafana import TARGETS, ask, check_columns
 from support.influx import Influx, influx_server
 from support.running import Up, running, wait_for
@@ -11,7 +12,7 @@ from support.running import Up, running, wait_for
 pytestmark = pytest.mark.servers
 # No row means nought here: assets at a level, doubtful values; and no device of the sample region tells its signal.
 # The queries must be understood all the same.
-MAY_BE_EMPTY = ("警戒 Warning", "注意 Watch", "不明 Unknown", "疑わしい値", "$metric-B", "受信強度")
+MAY_BE_EMPTY = ("危険 Danger", "警戒 Warning", "注意 Watch", "不明 Unknown", "疑わしい値", "$metric-B", "受信強度")
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +23,11 @@ def region(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Influx, U
 
 
 def test_the_history_goes_in_and_a_fault_becomes_an_alert(region: tuple[Influx, Up]) -> None:
-    _, up = region
+    influx, up = region
     wait_for("ready", lambda: up.said_with("ready"), 150, every_s=0.5)
     wait_for("an alert", lambda: up.registry("SELECT 1 FROM alert WHERE NOT historical LIMIT 1"), 150, every_s=0.5)
+    everywhere = {"municipality": ".*", "class": ".*"}
+    wait_for("its event in InfluxDB", lambda: ask(influx, queries.ALERT_EVENTS.text, everywhere), 30, every_s=0.5)
 
 
 def test_nothing_is_missing_or_double(region: tuple[Influx, Up]) -> None:
