@@ -1,0 +1,25 @@
+"""The [edge] table: which gateway this is, what it reads, how much it keeps, how it sends.
+
+Each class says by `faults` what is wrong with an entry and by `planned` what it would read; `load_edge` gathers all
+faults, with what only the whole shows (two devices with one name), into one message.
+"""
+
+from satomori_edge.settings.faults import Planned as Planned
+from satomori_edge.settings.modbus import REGISTERS_OF_TYPE as REGISTERS_OF_TYPE
+from satomori_edge.settings.modbus import ModbusSettings as ModbusSettings
+from satomori_edge.settings.modbus import Order as Order
+from satomori_edge.settings.modbus import Register as Register
+from satomori_edge.settings.modbus import RegisterKind as RegisterKind
+from satomori_edge.settings.modbus import RegisterType as RegisterType
+from satomori_edge.settings.modbus import Slave as Slave
+from satomori_edge.settings.mqtt import JsonField as JsonField
+from satomori_edge.settings.mqtt import MqttMapping as MqttMapping
+from satomori_edge.settings.mqtt import MqttSettings as MqttSettings
+from satomori_edge.settings.sending import OutboxSettings as OutboxSettings
+from satomori_edge.settings.sending import Protocol as Protocol
+from satomori_edge.settings.sending import UplinkSettings as UplinkSettings
+from satomori_edge.settings.text import TextField as TextField
+from satomori_edge.settings.text import TextSettings as TextSettings
+from satomori_edge.settings.whole import EdgeSettings as EdgeSettings
+from satomori_edge.settings.whole import load_edge as load_edge
+from satomori_edge.settings.whole import plan as plan
