@@ -2,16 +2,20 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
 
 from satomori_core.errors import RejectedError
 from satomori_core.ranges import Range, merge, numbers, subtract, to_ranges
 from satomori_core.senml import Ack, Loss
 from satomori_core.vocabulary import SequenceState
-from satomori_ingest.decoders import Value
+from satomori_ingest.decoders import Value, Values
 from satomori_ingest.protocol import Message
-from satomori_store.port import Batch, LedgerEntry, QuarantineRow, Row
+from satomori_store.port import NO_ROWS, Batch, LedgerEntry, QuarantineRow, Row, Rows
 
 # What is kept of a payload that is too large to be kept whole.
 HEAD_BYTES = 4096
@@ -21,8 +25,12 @@ DETAIL_LETTERS_MAX = 500
 
 @dataclass(slots=True)
 class Fates:
-    """What becomes of the numbers of one gateway's stream. `known` has an entry in the ledger already."""
+    """What becomes of the numbers of one gateway's stream. `known` has an entry in the ledger already.
 
+    `taken`: in this batch, whatever becomes of them.
+    """
+
+    taken: list[Range] = field(default_factory=list)
     stored: list[Range] = field(default_factory=list)
     known: list[Range] = field(default_factory=list)
     set_aside: dict[str, list[Range]] = field(default_factory=dict)
@@ -30,20 +38,15 @@ class Fates:
     foreign: list[Range] = field(default_factory=list)
     highest: int = 0
 
-    def store(self, ranges: Sequence[Range]) -> None:
-        """As few ranges as can be: most packs follow on the one before."""
-        for first, last in ranges:
-            if self.stored and self.stored[-1][1] + 1 == first:
-                self.stored[-1] = (self.stored[-1][0], last)
-            else:
-                self.stored.append((first, last))
-            self.highest = max(self.highest, last)
+    def take(self, ranges: Sequence[Range]) -> None:
+        _extend(self.taken, ranges)
+        self.highest = max(self.highest, *(last for _, last in ranges))
 
     def seen(self, ranges: Sequence[Range]) -> list[Range]:
         """What of `ranges` this batch has already."""
         if not self.set_aside and all(first > self.highest for first, _ in ranges):
             return []
-        taken = [*self.stored, *(r for aside in self.set_aside.values() for r in aside)]
+        taken = [*self.taken, *(r for aside in self.set_aside.values() for r in aside)]
         return subtract(ranges, subtract(ranges, taken))
 
     def entries(self, gateway: str, stream: str) -> list[LedgerEntry]:
@@ -68,29 +71,66 @@ class Fates:
 
 
 @dataclass(slots=True)
-class Origin:
-    """Where the rows from `start` on came from: `values` of one message, numbered by `seq` in that order."""
+class Part:
+    """The values of one message, numbered by `seq` in that order."""
 
-    start: int
     message: Message
     gateway: str
     stream: str
-    values: Sequence[Value]
+    values: Values
     seq: Sequence[Range]
 
 
 @dataclass(slots=True)
 class Draft:
-    """`replaying`: records from the quarantine, whose numbers the ledger knows as set aside."""
+    """`replaying`: records from the quarantine, whose numbers the ledger knows as set aside.
+
+    `values`: of all parts. Of each row: which part it came from, and the how many-th value of that.
+    """
 
     received_at_us: int
     replaying: bool = False
-    rows: list[Row] = field(default_factory=list)
-    origins: list[Origin] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
+    judged: int = 0
+    values: int = 0
+    rows: Rows = NO_ROWS
     fates: dict[tuple[str, str], Fates] = field(default_factory=dict)
     resent: Counter[str] = field(default_factory=Counter)
     quarantine: list[QuarantineRow] = field(default_factory=list)
     messages: int = 0
+    _part_of_row: NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, np.intp))
+    _place_of_row: NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, np.intp))
+
+    def add(self, part: Part) -> None:
+        """To be judged."""
+        self.parts.append(part)
+        self.values += len(part.values)
+        if part.stream:
+            self.of_stream(part.gateway, part.stream).take(part.seq)
+
+    def take(self, rows: Rows, refused: Mapping[int, RejectedError]) -> None:
+        """The values of all parts that were not judged, as rows; those in `refused` are set aside instead."""
+        parts = self.parts[self.judged :]
+        lengths = [len(part.values) for part in parts]
+        part_of = np.repeat(np.arange(self.judged, len(self.parts)), lengths)
+        place_of = np.arange(len(rows)) - np.repeat(np.cumsum([0, *lengths[:-1]]), lengths)
+        bad: dict[int, set[int]] = {}
+        for index, error in refused.items():
+            number, place = int(part_of[index]), int(place_of[index])
+            bad.setdefault(number, set()).add(place)
+            self._set_aside_value(self.parts[number], place, error)
+        for number, part in enumerate(parts, self.judged):
+            if part.stream:
+                good = _without(part.seq, bad[number]) if number in bad else part.seq
+                _extend(self.of_stream(part.gateway, part.stream).stored, good)
+        if refused:
+            keep = np.ones(len(rows), np.bool_)
+            keep[list(refused)] = False
+            rows, part_of, place_of = rows.take(keep), part_of[keep], place_of[keep]
+        self.rows = self.rows.joined(rows)
+        self._part_of_row = np.append(self._part_of_row, part_of)
+        self._place_of_row = np.append(self._place_of_row, place_of)
+        self.judged = len(self.parts)
 
     def of_stream(self, gateway: str, stream: str) -> Fates:
         fates = self.fates.get((gateway, stream))
@@ -111,65 +151,59 @@ class Draft:
             )
         )
 
-    def set_aside_record(
-        self, origin: Origin, name: str, error: RejectedError, payload: bytes, seq: int | None
-    ) -> None:
+    def set_aside_record(self, part: Part, name: str, error: RejectedError, payload: bytes, seq: int | None) -> None:
         device, _, metric = name.partition("/")
         self.quarantine.append(
             QuarantineRow(
-                received_at_us=origin.message.received_at_us,
-                topic=origin.message.topic,
-                gateway=origin.gateway,
+                received_at_us=part.message.received_at_us,
+                topic=part.message.topic,
+                gateway=part.gateway,
                 reason=error.reason[:REASON_LETTERS_MAX],
                 detail=str(error)[:DETAIL_LETTERS_MAX],
                 payload=payload,
                 device=device,
                 metric=metric,
-                stream=origin.stream,
+                stream=part.stream,
                 seq=seq,
             )
         )
         if seq is not None:
-            fates = self.of_stream(origin.gateway, origin.stream)
+            fates = self.of_stream(part.gateway, part.stream)
             fates.set_aside.setdefault(error.reason[:REASON_LETTERS_MAX], []).append((seq, seq))
+
+    def _set_aside_value(self, part: Part, place: int, error: RejectedError) -> int | None:
+        """Its number, if it has one."""
+        value = part.values[place]
+        number = next(islice(numbers(part.seq), place, None), None)
+        self.set_aside_record(part, value[0], error, encode_value(value), number)
+        return number
 
     def set_aside_rejected(self, rejected: Iterable[tuple[Row, str]]) -> None:
         """Take out the rows that the store will never accept, each with the store's reason."""
         reasons = dict(rejected)
-        rows, origins, self.rows, self.origins = self.rows, self.origins, [], []
-        ends = [*(origin.start for origin in origins[1:]), len(rows)]
-        for origin, end in zip(origins, ends, strict=True):
-            seqs: list[int | None] = list(numbers(origin.seq)) or [None] * len(origin.values)
-            kept: list[tuple[Value, int | None]] = []
-            bad: list[int] = []
-            start = len(self.rows)
-            for row, value, seq in zip(rows[origin.start : end], origin.values, seqs, strict=True):
-                if row not in reasons:
-                    self.rows.append(row)
-                    kept.append((value, seq))
-                    continue
-                error = RejectedError("store", reasons[row])
-                self.set_aside_record(origin, value[0], error, encode_value(value), seq)
-                if seq is not None:
-                    bad.append(seq)
-            left = to_ranges(seq for _, seq in kept if seq is not None)
-            self.origins.append(
-                Origin(start, origin.message, origin.gateway, origin.stream, [v for v, _ in kept], left)
-            )
-            if bad:
-                fates = self.of_stream(origin.gateway, origin.stream)
-                fates.stored = subtract(fates.stored, [(seq, seq) for seq in bad])
+        bad = [(index, reasons[row]) for index, row in enumerate(self.rows) if row in reasons]
+        for index, reason in bad:
+            part = self.parts[int(self._part_of_row[index])]
+            number = self._set_aside_value(part, int(self._place_of_row[index]), RejectedError("store", reason))
+            if number is not None:
+                fates = self.of_stream(part.gateway, part.stream)
+                fates.stored = subtract(fates.stored, [(number, number)])
+        keep = np.ones(len(self.rows), np.bool_)
+        keep[[index for index, _ in bad]] = False
+        self.rows = self.rows.take(keep)
+        self._part_of_row, self._place_of_row = self._part_of_row[keep], self._place_of_row[keep]
 
     def counts(self) -> dict[tuple[str, int], int]:
         """How many readings of each stream and datastream."""
-        by_stream: dict[str, list[int]] = {}
-        ends = [*(origin.start for origin in self.origins[1:]), len(self.rows)]
-        for origin, end in zip(self.origins, ends, strict=True):
-            by_stream.setdefault(origin.stream, []).extend([row[0] for row in self.rows[origin.start : end]])
+        streams = {stream: number for number, stream in enumerate(dict.fromkeys(part.stream for part in self.parts))}
+        stream_of_part = np.array([streams[part.stream] for part in self.parts], np.int64)
+        beyond = int(self.rows.datastream.max()) + 1
+        keys = stream_of_part[self._part_of_row] * beyond + self.rows.datastream
+        unique, counts = np.unique(keys, return_counts=True)
+        names = list(streams)
         return {
-            (stream, datastream): count
-            for stream, datastreams in by_stream.items()
-            for datastream, count in Counter(datastreams).items()
+            (names[key // beyond], key % beyond): number
+            for key, number in zip(unique.tolist(), counts.tolist(), strict=True)
         }
 
     def batch(self) -> Batch:
@@ -177,7 +211,7 @@ class Draft:
             rows=self.rows,
             received_at_us=self.received_at_us,
             ledger=[e for (gateway, stream), fates in self.fates.items() for e in fates.entries(gateway, stream)],
-            counts=self.counts() if self.origins else {},
+            counts=self.counts() if len(self.rows) else {},
             resent=dict(self.resent),
             quarantine=self.quarantine,
         )
@@ -194,3 +228,16 @@ def encode_value(value: Value) -> bytes:
     if unit is not None:
         record["u"] = unit
     return json.dumps([record]).encode()
+
+
+def _extend(ranges: list[Range], more: Sequence[Range]) -> None:
+    """As few ranges as can be: most packs follow on the one before."""
+    for first, last in more:
+        if ranges and ranges[-1][1] + 1 == first:
+            ranges[-1] = (ranges[-1][0], last)
+        else:
+            ranges.append((first, last))
+
+
+def _without(seq: Sequence[Range], places: set[int]) -> list[Range]:
+    return to_ranges(number for place, number in enumerate(numbers(seq)) if place not in places)

@@ -4,28 +4,26 @@ Runs in one thread at a time and waits for nothing but the store. Whatever can't
 with its reason, in the same batch; nothing is acknowledged before the batch is stored.
 """
 
-import sys
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from itertools import accumulate
+
+import numpy as np
 
 from satomori_core.errors import RejectedError, UnavailableError
 from satomori_core.ranges import Range, numbers, to_ranges
 from satomori_core.senml import PAYLOAD_BYTES_MAX
-from satomori_core.units import conversion
-from satomori_ingest.decoders import Decoded, Decoder, Decoders, Value
-from satomori_ingest.draft import REASON_LETTERS_MAX, Draft, Origin, encode_value
+from satomori_ingest.decoders import Decoded, Decoder, Decoders, Value, Values
+from satomori_ingest.draft import REASON_LETTERS_MAX, Draft, Part
+from satomori_ingest.plans import Plans, limits
 from satomori_ingest.protocol import Message
-from satomori_ingest.quality import EARLIEST_US, GOOD, check_time, check_value, gross_range
+from satomori_ingest.quality import GOOD, check_time, check_value, gross_range
 from satomori_store.ledger import Ledger
-from satomori_store.port import ObservationStore, Row
-from satomori_store.registry import Lookup, Route
+from satomori_store.port import ObservationStore, Row, Rows
+from satomori_store.registry import Lookup
 
-PLANS_MAX = 1_000_000
-_MOST = sys.float_info.max  # a limit that every finite value keeps
-
-# What to do with the values of one name and unit: datastream, factor and offset to what is stored, the range in which
-# nothing is to be said against a value, and from when until when all this holds; then what the route itself says.
-Plan = tuple[int, float, float, float, float, int, int, Route]
+OWNERS_MAX = 1_000_000
 
 
 class Pipeline:
@@ -44,18 +42,14 @@ class Pipeline:
         self._store = store
         self._ledger = ledger
         self._decoders = decoders
-        self._lookup = lookup
+        self.use(lookup)
         self._owner_of_stream = owner_of_stream
         self._owners: dict[str, str] = {}
         self._future_max_us = round(future_max_s * 1e6)
-        self._plans: dict[str, dict[tuple[str, str | None], Plan]] = {}
-        self._planned = 0
 
     def use(self, lookup: Lookup) -> None:
         """From the next batch on this registry stands."""
-        self._lookup = lookup
-        self._plans.clear()
-        self._planned = 0
+        self._plans = Plans(lookup)
 
     # ------------------------------------------------------------------ whole batches
 
@@ -64,8 +58,9 @@ class Pipeline:
         draft = Draft(received_at_us)
         for message in messages:
             self.add(draft, message)
-            if len(draft.rows) + len(draft.quarantine) >= values_max:
+            if draft.values + len(draft.quarantine) >= values_max:
                 break
+        self.judge(draft)
         return draft
 
     def write(self, draft: Draft) -> None:
@@ -82,7 +77,7 @@ class Pipeline:
     # ------------------------------------------------------------------ one message
 
     def add(self, draft: Draft, message: Message, record_of: tuple[str, int] | None = None) -> None:
-        """What a message says, into `draft`. `record_of`: the stream and number of a single replayed record."""
+        """What a message says, into `draft`, to be judged. `record_of`: stream and number of a replayed one."""
         draft.messages += 1
         gateway, decoder = "", None
         try:
@@ -130,7 +125,7 @@ class Pipeline:
         """The gateway that used the stream first, which is `gateway` for a new one."""
         owner = self._owners.get(stream)
         if owner is None:
-            if len(self._owners) >= PLANS_MAX:
+            if len(self._owners) >= OWNERS_MAX:
                 self._owners.clear()
             owner = self._owners[stream] = self._owner_of_stream(stream) or gateway
         return owner
@@ -141,106 +136,91 @@ class Pipeline:
         known = fates.seen(decoded.seq)
         if not draft.replaying:
             known = [*known, *self._ledger.known(stream, decoded.seq)]
-        if not known:
-            self._accept(draft, message, decoded, stream, decoded.seq)
-            return
-        skipped = set(numbers(known))
+        skipped = frozenset(numbers(known))
         draft.resent[stream] += len(skipped)
         fates.known += known
-        seqs = list(numbers(decoded.seq))
-        places = range(len(decoded.values)) if decoded.positions is None else decoded.positions
-        chosen = [(p, v) for p, v in zip(places, decoded.values, strict=True) if seqs[p] not in skipped]
-        left = Decoded(
-            decoded.gateway,
-            [value for _, value in chosen],
-            [place for place, _ in chosen],
-            [fault for fault in decoded.faults if seqs[fault.position] not in skipped],
-        )
-        self._accept(draft, message, left, stream, decoded.seq)
+        self._accept(draft, message, decoded, stream, decoded.seq, skipped=skipped)
 
-    def _accept(self, draft: Draft, message: Message, decoded: Decoded, stream: str, seq: Sequence[Range]) -> None:
-        """Rows of the good values, quarantine of the others; `seq` numbers the positions."""
-        rows, odd = self._judge(decoded.gateway, decoded.values, draft.received_at_us + self._future_max_us)
-        origin = Origin(len(draft.rows), message, decoded.gateway, stream, decoded.values, seq)
-        if odd or decoded.positions is not None:
+    def _accept(
+        self,
+        draft: Draft,
+        message: Message,
+        decoded: Decoded,
+        stream: str,
+        seq: Sequence[Range],
+        *,
+        skipped: frozenset[int] = frozenset(),
+    ) -> None:
+        """The values, to be judged with the batch, and quarantine of the faults; `seq` numbers the positions."""
+        values = Values.of(decoded.values)
+        part = Part(message, decoded.gateway, stream, values, seq)
+        if skipped or decoded.positions is not None:
             seqs = list(numbers(seq))
-            places = range(len(decoded.values)) if decoded.positions is None else decoded.positions
-            bad = dict(odd)
-            for index, error in odd:
-                value = decoded.values[index]
-                number = seqs[places[index]] if seqs else None
-                draft.set_aside_record(origin, value[0], error, encode_value(value), number)
+            places = range(len(values)) if decoded.positions is None else decoded.positions
+            chosen = [i for i, place in enumerate(places) if not (seqs and seqs[place] in skipped)]
+            part.values = Values.of([values[i] for i in chosen])
+            part.seq = to_ranges(seqs[places[i]] for i in chosen) if seqs else ()
             for fault in decoded.faults:
                 number = seqs[fault.position] if seqs else None
-                error = RejectedError(fault.reason, fault.detail)
-                draft.set_aside_record(origin, fault.name, error, fault.payload, number)
-            good = [index for index in range(len(decoded.values)) if index not in bad]
-            origin.values = [decoded.values[index] for index in good]
-            origin.seq = to_ranges(seqs[places[index]] for index in good) if seqs else ()
-        if rows:
-            draft.origins.append(origin)
-            draft.rows += rows
-        if origin.seq and stream:
-            draft.of_stream(decoded.gateway, stream).store(origin.seq)
+                if number not in skipped:
+                    error = RejectedError(fault.reason, fault.detail)
+                    draft.set_aside_record(part, fault.name, error, fault.payload, number)
+        if len(part.values):
+            draft.add(part)
 
-    # ------------------------------------------------------------------ one value
+    # ------------------------------------------------------------------ values
 
-    def _judge(
-        self, gateway: str, values: Sequence[Value], latest_us: int
-    ) -> tuple[list[Row], list[tuple[int, RejectedError]]]:
-        """The rows of the values that can be stored, and the others by their index. The innermost loop."""
-        if not values:
-            return [], []
-        plan_of = self._plans.get(gateway, {}).get
-        names, times, numbers_sent, units = zip(*values, strict=True)
-        rows: list[Row] = []
-        odd: list[tuple[int, RejectedError]] = []
-        append = rows.append
-        for plan, at_us, sent in zip(map(plan_of, zip(names, units, strict=True)), times, numbers_sent, strict=True):
-            if plan is not None:
-                datastream, factor, offset, low, high, from_us, until_us, _ = plan
-                value = sent * factor + offset
-                if low <= value <= high and from_us <= at_us < until_us and at_us <= latest_us:
-                    append((datastream, at_us, value, GOOD))
-                    continue
-            index = len(rows) + len(odd)
+    def judge(self, draft: Draft) -> None:
+        """Rows of the values that can be stored, quarantine of the others: of all parts that were added since."""
+        parts = draft.parts[draft.judged :]
+        if not parts:
+            return
+        plans = self._plans
+        places: list[int] = []
+        times: list[int] = []
+        sent: list[float] = []
+        for part in parts:
+            places += plans.find(part.gateway, part.values)
+            times += part.values.times_us
+            sent += part.values.numbers
+        plan, at_us = np.array(places, np.intp), np.array(times, np.int64)
+        latest_us = draft.received_at_us + self._future_max_us
+        with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is out of any range
+            value = np.array(sent, np.float64) * plans.factor[plan] + plans.offset[plan]
+        good = (value >= plans.low[plan]) & (value <= plans.high[plan]) & (at_us <= latest_us)
+        good &= (plans.from_us[plan] <= at_us) & (at_us < plans.until_us[plan])
+        rows = Rows(plans.datastream[plan], at_us, value, np.full(len(plan), GOOD, np.int8))
+        refused: dict[int, RejectedError] = {}
+        if not good.all():
+            refused = self._judge_odd(parts, np.flatnonzero(~good).tolist(), rows, latest_us)
+        draft.take(rows, refused)
+
+    def _judge_odd(
+        self, parts: Sequence[Part], odd: Sequence[int], rows: Rows, latest_us: int
+    ) -> dict[int, RejectedError]:
+        """Those that need a closer look, one by one: into `rows` what can be stored; why the others can't be."""
+        refused: dict[int, RejectedError] = {}
+        starts = list(accumulate((len(part.values) for part in parts), initial=0))
+        for index in odd:
+            number = bisect_right(starts, index) - 1
+            part = parts[number]
             try:
-                append(self._judge_one(gateway, values[index], latest_us))
+                row = self._judge_one(part.gateway, part.values[index - starts[number]], latest_us)
             except RejectedError as error:
-                odd.append((index, error))
-        return rows, odd
+                refused[index] = error
+            else:
+                rows.datastream[index], _, rows.value[index], rows.quality[index] = row
+        return refused
 
     def _judge_one(self, gateway: str, value: Value, latest_us: int) -> Row:
         """Raise RejectedError with what is wrong: first the time, then what the registry lacks, then the value."""
         name, at_us, sent, unit = value
         check_time(at_us, latest_us)
-        plan = self._plans.get(gateway, {}).get((name, unit))
-        if plan is None or not plan[5] <= at_us < plan[6]:
-            plan = self._plan(gateway, name, unit, at_us)
-        stored = sent * plan[1] + plan[2]
+        plan = self._plans.make(gateway, name, unit, at_us)
+        stored = float(sent * self._plans.factor[plan] + self._plans.offset[plan])
         check_value(stored)
-        return plan[0], at_us, stored, gross_range(stored, *_limits(plan[7]))
-
-    def _plan(self, gateway: str, name: str, unit: str | None, at_us: int) -> Plan:
-        device, _, metric = name.partition("/")
-        route, from_us, until_us = self._lookup.span(gateway, device, metric, at_us)
-        factor, offset = conversion(unit or route.source_unit or route.unit, route.unit)
-        low, high, suspect_low, suspect_high = _limits(route)
-        plan = (
-            route.datastream_id,
-            factor * route.scale,
-            offset * route.scale + route.offset,
-            max(low, suspect_low),
-            min(high, suspect_high),
-            max(from_us, EARLIEST_US),
-            until_us,
-            route,
-        )
-        if self._planned >= PLANS_MAX:
-            self.use(self._lookup)
-        self._plans.setdefault(gateway, {})[name, unit] = plan
-        self._planned += 1
-        return plan
+        route = self._plans.route(plan)
+        return route.datastream_id, at_us, stored, gross_range(stored, *limits(route))
 
 
 def _check_whole(message: Message) -> None:
@@ -251,12 +231,3 @@ def _check_whole(message: Message) -> None:
 def _plain(reason: str) -> str:
     """A word that any database takes, whatever was sent."""
     return reason.encode("ascii", "replace").decode()[:REASON_LETTERS_MAX]
-
-
-def _limits(route: Route) -> tuple[float, float, float, float]:
-    return (
-        -_MOST if route.low is None else route.low,
-        _MOST if route.high is None else route.high,
-        -_MOST if route.suspect_low is None else route.suspect_low,
-        _MOST if route.suspect_high is None else route.suspect_high,
-    )

@@ -39,6 +39,7 @@ def _replay_part(pipeline: Pipeline, ledger: Ledger, entries: Sequence[Quarantin
         before, refused = len(draft.rows), len(draft.quarantine)
         numbered = None if entry.row.seq is None else (entry.row.stream, entry.row.seq)
         pipeline.add(draft, _to_message(entry), numbered)
+        pipeline.judge(draft)
         if len(draft.rows) > before or len(draft.quarantine) == refused:
             done.append(entry.id)
             continue

@@ -270,7 +270,7 @@ class Service:
                 if self._reload_registry():
                     draft = self._pipeline.draft(messages, at_us, self._settings.batch_values_max)
         self._pipeline.write(draft)
-        for gateway in {origin.gateway for origin in draft.origins}:
+        for gateway in {part.gateway for part in draft.parts}:
             self._gateways.see(gateway, at_us)
         return draft
 
@@ -280,5 +280,5 @@ class Service:
         lane.session.release(messages[: draft.messages])
         acks = [(Topic(gateway, "ack").encode(), encode_ack(ack)) for gateway, ack in draft.acks()]
         lane.session.publish(acks, qos=1)
-        if draft.rows:
+        if len(draft.rows):
             lane.session.publish([(STORED, b'{"values":%d}' % len(draft.rows))])

@@ -7,6 +7,7 @@ nothing. Queries are InfluxQL, SELECT only, since that is what all three version
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from satomori_store.port import (
     GroupStatus,
     QcMark,
     Row,
+    Rows,
     StatusKind,
     StatusPoint,
     WriteOutcome,
@@ -63,38 +65,31 @@ class InfluxStore:
         self._ledger = ledger
         self._load = identities
         self._identities: Mapping[int, Identity] = {}
-        self._heads: dict[int, str] = {}
+        self._heads: dict[int, bytes] = {}
 
     # ------------------------------------------------------------------ writing
 
     def write(self, batch: Batch) -> WriteOutcome:
-        rows = batch.rows
-        self._know({row[0] for row in rows})
+        rows = batch.rows.ordered()  # not every version keeps the last of a point that comes twice in a request
+        datastreams = set(np.unique(rows.datastream).tolist())
+        self._know(datastreams)
         rejected: list[tuple[Row, str]] = []
-        if not self._flawless(rows):
+        if not (self._heads.keys() >= datastreams and self._are_possible(rows)):
             rejected = [(row, reason) for row in rows if (reason := self._flaw(row)) is not None]
-            rows = [row for row in rows if self._flaw(row) is None]
-        rows = _last_of_each(rows)
-        for part in _parts(rows, ROWS_PER_REQUEST):
-            rejected += self._post(part)
+            rows = Rows.of(row for row in rows if self._flaw(row) is None)
+        for start in range(0, len(rows), ROWS_PER_REQUEST):
+            rejected += self._post(rows.take(slice(start, start + ROWS_PER_REQUEST)))
         if rejected:
             bad = {row[:2] for row, _ in rejected}
-            return WriteOutcome(0, rejected, [row for row in rows if row[:2] not in bad])
+            return WriteOutcome(0, rejected, Rows.of(row for row in rows if row[:2] not in bad))
         with writing(self._ledger.engine) as connection:
-            self._ledger.record(connection, batch, now_us())
+            self._ledger.record(connection, replace(batch, rows=rows), now_us())
         return WriteOutcome(len(batch.rows))
 
-    def _flawless(self, rows: Sequence[Row]) -> bool:
-        """The same question as `_flaw`, asked of all at once since the answer is nearly always yes."""
-        if not rows:
-            return True
-        datastreams, times, values, _ = zip(*rows, strict=True)
-        return (
-            self._heads.keys() >= set(datastreams)
-            and all(map(math.isfinite, values))
-            and min(times) > -_TIME_MAX_US
-            and max(times) < _TIME_MAX_US
-        )
+    @staticmethod
+    def _are_possible(rows: Rows) -> bool:
+        """The question of `_flaw`, of values and times, asked of all at once: the answer is nearly always yes."""
+        return bool(np.isfinite(rows.value).all() and (np.abs(rows.observed_at_us) < _TIME_MAX_US).all())
 
     def _flaw(self, row: Row) -> str | None:
         if not math.isfinite(row[2]):
@@ -105,7 +100,7 @@ class InfluxStore:
             return f"{row[1]} µs is beyond the times that InfluxDB can hold"
         return None
 
-    def _post(self, rows: Sequence[Row]) -> list[tuple[Row, str]]:
+    def _post(self, rows: Rows) -> list[tuple[Row, str]]:
         """What the server refuses, found by halves: the good ones are then stored, some of them more than once."""
         try:
             self._http.write(encode_rows(rows, self._heads))
@@ -115,7 +110,7 @@ class InfluxStore:
             if len(rows) == 1 or (dropped is not None and int(dropped[1]) == len(rows)):
                 return [(row, told) for row in rows]
             middle = len(rows) // 2
-            return self._post(rows[:middle]) + self._post(rows[middle:])
+            return self._post(rows.take(slice(middle))) + self._post(rows.take(slice(middle, None)))
         return []
 
     def write_qc(self, marks: Sequence[QcMark]) -> None:
@@ -243,12 +238,6 @@ class InfluxStore:
         for datastream in sorted(wanted & self._identities.keys()):
             metrics.setdefault(self._identities[datastream].metric, []).append(datastream)
         return [(metric, list(part)) for metric, ids in metrics.items() for part in _parts(ids, _SERIES_PER_QUERY)]
-
-
-def _last_of_each(rows: Sequence[Row]) -> Sequence[Row]:
-    """Without repeated points, of which the last one stands: not every version keeps the order within a request."""
-    unique = {row[:2]: row for row in rows}
-    return rows if len(unique) == len(rows) else list(unique.values())
 
 
 def _parts(items: Sequence[Any], size: int) -> list[Sequence[Any]]:

@@ -8,15 +8,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, text, update
 
 from satomori_core.clock import DAY_US, HOUR_US
 from satomori_core.ranges import Range, merge, subtract
 from satomori_core.vocabulary import SequenceState
-from satomori_store.databases import advisory_lock, is_sqlite, reading, writing
+from satomori_store.databases import advisory_lock, execute_many, is_sqlite, reading, writing
 from satomori_store.fates import Fate, overlay
 from satomori_store.ledger_tables import change_table, quarantine_table, range_table, stream_table
-from satomori_store.port import Batch, Change, LedgerEntry, QuarantineRow, Row
+from satomori_store.port import Batch, Change, LedgerEntry, QuarantineRow, Rows
 
 # A reader of changes that was away for longer reads its datastreams whole.
 CHANGES_KEPT_US = 14 * DAY_US
@@ -33,10 +34,11 @@ _SEEN = text(
     "VALUES (:stream, :gateway, :at_us, :at_us, 0) "
     "ON CONFLICT (stream) DO UPDATE SET gateway = excluded.gateway, last_seen_us = excluded.last_seen_us"
 )
-_COUNT = text(
-    "INSERT INTO ledger_count (datastream, stream, readings) VALUES (:datastream, :stream, :readings) "
+_COUNT = (
+    "INSERT INTO ledger_count (datastream, stream, readings) VALUES (?, ?, ?) "
     "ON CONFLICT (datastream, stream) DO UPDATE SET readings = ledger_count.readings + excluded.readings"
 )
+_CHANGE = "INSERT INTO change (datastream, from_us, until_us, stored_at_us) VALUES (?, ?, ?, ?)"
 
 _NEAR = text(
     'SELECT "first", "last", state, reason FROM ledger_range '
@@ -117,14 +119,9 @@ class Ledger:
         if batch.resent:
             _record_resent(connection, batch.resent, stored_at_us)
         if batch.counts:
-            connection.execute(
-                _COUNT, [{"datastream": d, "stream": s, "readings": n} for (s, d), n in batch.counts.items()]
-            )
+            execute_many(connection, _COUNT, [(d, s, n) for (s, d), n in batch.counts.items()])
         if changes := changes_of(batch.rows):
-            connection.execute(
-                insert(change_table),
-                [{"datastream": d, "from_us": f, "until_us": u, "stored_at_us": stored_at_us} for d, f, u in changes],
-            )
+            execute_many(connection, _CHANGE, [(*change, stored_at_us) for change in changes])
         if batch.quarantine:
             connection.execute(insert(quarantine_table), [_quarantine_values(row) for row in batch.quarantine])
         self._prune(connection, stored_at_us)
@@ -295,37 +292,16 @@ class Ledger:
         self.engine.dispose()
 
 
-def changes_of(rows: Sequence[Row]) -> list[tuple[int, int, int]]:
-    """(datastream, from, until) of what `rows` touch, a datastream's in order of time."""
-    low: dict[int, int] = {}
-    high: dict[int, int] = {}
-    for datastream, at_us, _, _ in rows:
-        if datastream not in low:
-            low[datastream] = high[datastream] = at_us
-        elif at_us < low[datastream]:
-            low[datastream] = at_us
-        elif at_us > high[datastream]:
-            high[datastream] = at_us
-    wide = {d for d, first in low.items() if high[d] - first > CHANGE_GAP_US}
-    changes = [(d, first, high[d]) for d, first in low.items() if d not in wide]
-    if wide:
-        times: dict[int, list[int]] = {}
-        for datastream, at_us, _, _ in rows:
-            if datastream in wide:
-                times.setdefault(datastream, []).append(at_us)
-        for datastream, moments in times.items():
-            changes += [(datastream, *span) for span in _spans(moments)]
-    return changes
-
-
-def _spans(moments: list[int]) -> list[tuple[int, int]]:
-    spans: list[tuple[int, int]] = []
-    for moment in sorted(moments):
-        if spans and moment - spans[-1][1] <= CHANGE_GAP_US:
-            spans[-1] = (spans[-1][0], moment)
-        else:
-            spans.append((moment, moment))
-    return spans
+def changes_of(rows: Rows) -> list[tuple[int, int, int]]:
+    """(datastream, from, until) of what `rows` touch, by datastream, then time."""
+    if not len(rows):
+        return []
+    rows = rows.ordered()
+    breaks = (np.diff(rows.datastream) != 0) | (np.diff(rows.observed_at_us) > CHANGE_GAP_US)
+    firsts = np.flatnonzero(np.append(True, breaks))
+    lasts = np.append(firsts[1:] - 1, len(rows) - 1)
+    columns = rows.datastream[firsts], rows.observed_at_us[firsts], rows.observed_at_us[lasts]
+    return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
 def _overlaid(

@@ -5,14 +5,17 @@ written by `encode_mark` alone, so that storing an observation anew leaves it as
 wants it), reason … of status are fields too.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from satomori_core.vocabulary import Level
-from satomori_store.port import AlertEvent, AssetStatus, GroupStatus, QcMark, Row, StatusPoint
+import msgspec
+
+from satomori_core.vocabulary import Level, Quality
+from satomori_store.port import AlertEvent, AssetStatus, GroupStatus, QcMark, Rows, StatusPoint
 
 LEVEL_FIELDS = tuple(level.name.lower() for level in Level)
 
+_QUALITIES = tuple(b",quality=%di " % quality for quality in range(max(Quality) + 1))
 _TAG = str.maketrans({",": r"\,", "=": r"\=", " ": r"\ ", "\n": r"\ "})
 _TEXT = str.maketrans({'"': r"\"", "\\": r"\\"})
 
@@ -30,15 +33,24 @@ class Identity:
         return f"{self.metric.translate(_TAG)}{tags}"
 
 
-def encode_rows(rows: Iterable[Row], heads: Mapping[int, str]) -> bytes:
-    """`heads`: each datastream's series and the beginning of its field set, as `head_of` makes it."""
-    return "\n".join(
-        [f"{heads[datastream]}{value!r},quality={quality}i {at_us}" for datastream, at_us, value, quality in rows]
-    ).encode()
+def encode_rows(rows: Rows, heads: Mapping[int, bytes]) -> bytes:
+    """`heads`: each datastream's series and the beginning of its field set, as `head_of` makes it.
+
+    Numbers by msgspec: the shortest digits that are the same double, ten times as fast as repr.
+    """
+    datastreams, times, values, qualities = rows.lists()
+    written = zip(
+        map(heads.__getitem__, datastreams),
+        msgspec.json.encode(values)[1:-1].split(b","),
+        map(_QUALITIES.__getitem__, qualities),
+        msgspec.json.encode(times)[1:-1].split(b","),
+        strict=True,
+    )
+    return b"\n".join(map(b"".join, written))
 
 
-def head_of(datastream: int, identity: Identity) -> str:
-    return f"{identity.series(datastream)} value="
+def head_of(datastream: int, identity: Identity) -> bytes:
+    return f"{identity.series(datastream)} value=".encode()
 
 
 def encode_mark(mark: QcMark, identity: Identity) -> str:

@@ -2,10 +2,9 @@
 
 import itertools
 import json
-import math
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 from typing import Any, cast
 
 import numpy as np
@@ -22,6 +21,7 @@ from satomori_store.port import (
     Columns,
     GroupStatus,
     QcMark,
+    Rows,
     StatusKind,
     StatusPoint,
     WriteOutcome,
@@ -32,10 +32,13 @@ _MARKS_PER_TRANSACTION = 5000
 
 # qc is not ingest's: an observation stored anew keeps the verdict until it is judged again.
 _UPSERT = """
-INSERT INTO observation (datastream, observed_at_us, value, quality, received_at_us) VALUES (?, ?, ?, ?, ?)
+INSERT INTO observation (datastream, observed_at_us, value, quality, received_at_us) VALUES {rows}
 ON CONFLICT (datastream, observed_at_us) DO UPDATE
 SET value = excluded.value, quality = excluded.quality, received_at_us = excluded.received_at_us
 """
+# A statement of many rows takes two thirds of the time that executemany takes, and holds the interpreter's lock once
+# for all of them instead of once for each. SQLite takes at most 32,766 parameters.
+_ROWS_PER_STATEMENT = 200
 _RAW = """
 SELECT datastream, observed_at_us, value, quality, qc FROM observation
 WHERE datastream IN (SELECT value FROM json_each(?)) AND observed_at_us >= ? AND observed_at_us < ?
@@ -83,15 +86,15 @@ class SqliteStore:
         self._engine = ledger.engine
 
     def write(self, batch: Batch) -> WriteOutcome:
-        if not all(math.isfinite(row[2]) for row in batch.rows):
-            rejected = [row for row in batch.rows if not math.isfinite(row[2])]
-            kept = [row for row in batch.rows if math.isfinite(row[2])]
-            return WriteOutcome(0, [(row, f"{row[2]} is not a finite number") for row in rejected], kept)
+        finite = np.isfinite(batch.rows.value)
+        if not finite.all():
+            rejected = [(row, f"{row[2]} is not a finite number") for row in batch.rows.take(~finite)]
+            return WriteOutcome(0, rejected, batch.rows.take(finite))
+        ordered = replace(batch, rows=batch.rows.ordered())  # neighbours in the file one after another
         stored_at_us = now_us()
-        rows = [(*row, batch.received_at_us) for row in batch.rows]
         with writing(self._engine) as connection:
-            _driver(connection).executemany(_UPSERT, rows)
-            self._ledger.record(connection, batch, stored_at_us)
+            _insert(_driver(connection), ordered.rows, batch.received_at_us)
+            self._ledger.record(connection, ordered, stored_at_us)
         return WriteOutcome(len(batch.rows))
 
     def read(
@@ -143,6 +146,22 @@ class SqliteStore:
 
     def close(self) -> None:
         self._ledger.close()
+
+
+def _insert(driver: sqlite3.Connection, rows: Rows, received_at_us: int) -> None:
+    flat: list[int | float] = [0] * (4 * len(rows))
+    flat[0::4], flat[1::4], flat[2::4], flat[3::4] = rows.lists()
+    step = 4 * _ROWS_PER_STATEMENT
+    whole = len(flat) // step * step
+    one = f"(?, ?, ?, ?, {received_at_us:d})"
+    statement = _UPSERT.format(rows=", ".join([one] * _ROWS_PER_STATEMENT))
+    for start in range(0, whole, step):
+        driver.execute(statement, flat[start : start + step])
+    driver.executemany(_UPSERT.format(rows=one), _fours(flat[whole:]))
+
+
+def _fours(flat: list[int | float]) -> Iterator[list[int | float]]:
+    return (flat[start : start + 4] for start in range(0, len(flat), 4))
 
 
 def _driver(connection: Connection) -> sqlite3.Connection:

@@ -15,7 +15,7 @@ import pytest
 from satomori_analytics.settings import AnalyticsSettings, load_analytics
 from satomori_core.clock import DAY_US, MINUTE_US, SECOND_US, now_us
 from satomori_core.errors import SettingsError
-from satomori_store.port import Batch
+from satomori_store.port import Batch, Rows
 from support.analytics_region import NOON_US, Region
 
 SAMPLE = Path(__file__).parents[2] / "analytics" / "sample.toml"
@@ -90,7 +90,7 @@ def test_a_month_of_history_then_a_live_fault(region: Region) -> None:
     )
     now = NOON_US + 30 * DAY_US
     for start in range(0, count, 2000):
-        region.store.write(Batch(rows=rows[start : start + 2000], received_at_us=now))
+        region.store.write(Batch(rows=Rows.of(rows[start : start + 2000]), received_at_us=now))
     analyst = region.digest(now)
     assert region.findings("limit")
     assert all(finding.historical for finding in region.findings())

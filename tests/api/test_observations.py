@@ -14,7 +14,7 @@ from satomori_core.errors import RejectedError
 from satomori_core.vocabulary import Level
 from satomori_store.access import Viewer
 from satomori_store.models import Finding
-from satomori_store.port import Batch, QcMark
+from satomori_store.port import Batch, QcMark, Rows
 from satomori_store.registry import transaction
 from support.api_world import World, status_of
 
@@ -23,7 +23,7 @@ ROOT = Viewer("root", None, "admin")
 
 def store_rows(world: World, asset: str, rows: list[tuple[int, float]]) -> int:
     stream = world.streams[asset]
-    world.writer.write(Batch(rows=[(stream, at, value, 1) for at, value in rows], received_at_us=world.at_us))
+    world.writer.write(Batch(rows=Rows.of([(stream, at, value, 1) for at, value in rows]), received_at_us=world.at_us))
     return stream
 
 
@@ -52,7 +52,7 @@ async def test_pages_of_raw_values_are_whole_and_in_order(world: World) -> None:
 async def test_intervals_aggregate_without_failed_values(world: World) -> None:
     stream = world.streams["ueno-bridge"]
     rows = [(stream, i * MINUTE_US, value, quality) for i, value, quality in ((0, 1, 1), (1, 3, 1), (2, 900, 4))]
-    world.writer.write(Batch(rows=rows, received_at_us=world.at_us))
+    world.writer.write(Batch(rows=Rows.of(rows), received_at_us=world.at_us))
     path = f"/api/v1/observations?datastream={stream}&every=10m&from=1970-01-01T00:00:00Z&until=1970-01-01T01:00:00Z"
     for aggregate, value in (("mean", 2.0), ("max", 3.0), ("sum", 4.0), ("count", 2.0)):
         answer = (await world.ask("u-viewer", "GET", f"{path}&aggregate={aggregate}")).json()

@@ -10,7 +10,7 @@ import pytest
 from satomori_api.live import Feed, Missed, Position, Ready, Stored
 from satomori_core.clock import DAY_US, SECOND_US
 from satomori_store.access import Viewer
-from satomori_store.port import Batch
+from satomori_store.port import Batch, Rows
 from support.api_server import ApiServer, Event, Listener, api_server
 from support.api_world import World
 
@@ -24,7 +24,7 @@ def server(world: World, tmp_path: Path) -> Iterator[ApiServer]:
 
 def store(world: World, asset: str, value: float, at_us: int | None = None) -> None:
     at_us = world.at_us + SECOND_US if at_us is None else at_us
-    world.writer.write(Batch(rows=[(world.streams[asset], at_us, value, 1)], received_at_us=at_us))
+    world.writer.write(Batch(rows=Rows.of([(world.streams[asset], at_us, value, 1)]), received_at_us=at_us))
 
 
 def test_what_is_stored_comes_to_those_who_may_see_it(world: World, server: ApiServer) -> None:
@@ -83,7 +83,7 @@ def test_old_data_that_come_in_are_announced_without_their_values(world: World, 
         listener.next()
         stream = world.streams["ueno-bridge"]
         rows = [(stream, world.at_us - DAY_US + i * 600 * SECOND_US, 1.0, 1) for i in range(100)]
-        world.writer.write(Batch(rows=rows, received_at_us=world.at_us))
+        world.writer.write(Batch(rows=Rows.of(rows), received_at_us=world.at_us))
         event = listener.until("stored")
         assert set(event.content) == {"datastream", "asset", "metric", "unit", "from", "until"}
 

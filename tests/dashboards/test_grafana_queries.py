@@ -14,7 +14,7 @@ from satomori_core.clock import MINUTE_US, now_us
 from satomori_dashboards.grafana import queries
 from satomori_store.models import Asset, Datastream
 from satomori_store.opening import open_registry, open_store
-from satomori_store.port import AlertEvent, AssetStatus, Batch, GroupStatus
+from satomori_store.port import AlertEvent, AssetStatus, Batch, GroupStatus, Rows
 from satomori_store.registry import import_registry
 from support.grafana import TARGETS, ask, check_columns
 from support.influx import Influx, influx_server
@@ -75,7 +75,7 @@ def _fill(folder: Path, config: Path) -> None:
         ids = session.scalars(select(Datastream.id)).all()
         assets = session.scalars(select(Asset)).all()
     rows = [(id_, now - i * 10 * MINUTE_US, 1.0 + i / 10, 3 if i == 5 else 1) for id_ in ids for i in range(12)]
-    assert store.write(Batch(rows=rows, received_at_us=now)).accepted == len(rows)
+    assert store.write(Batch(rows=Rows.of(rows), received_at_us=now)).accepted == len(rows)
     store.write_status(
         [
             *(

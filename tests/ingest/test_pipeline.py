@@ -14,7 +14,7 @@ from satomori_core.vocabulary import Quality
 from satomori_ingest.protocol import Message
 from satomori_ingest.service import make_pipeline, open_stores
 from satomori_ingest.settings import IngestSettings
-from satomori_store.port import Batch, Row, WriteOutcome
+from satomori_store.port import Batch, Row, Rows, WriteOutcome
 from support.ingesting import Ingest, message, pack
 
 NOW_S = now_us() // SECOND_US - 100
@@ -195,7 +195,7 @@ class _Picky:
     def write(self, batch: Batch) -> WriteOutcome:
         bad: list[tuple[Row, str]] = [(row, "too odd") for row in batch.rows if row[2] == self._refuses]
         if bad:
-            return WriteOutcome(0, bad, [row for row in batch.rows if row[2] != self._refuses])
+            return WriteOutcome(0, bad, Rows.of(row for row in batch.rows if row[2] != self._refuses))
         return self._store.write(batch)
 
 
@@ -229,7 +229,7 @@ def test_a_batch_ends_at_its_limit(ingest: Ingest) -> None:
 
 def test_a_device_that_moved_is_found_as_of_the_observation(ingest: Ingest) -> None:
     """Its plan holds only while its route does."""
-    route, from_us, until_us = ingest.pipeline._lookup.span("gw-1", "dev-1", "air_temperature", now_us())
+    route, from_us, until_us = ingest.pipeline._plans.lookup.span("gw-1", "dev-1", "air_temperature", now_us())
     assert (route.metric, from_us < 0, until_us > now_us()) == ("air_temperature", True, True)
 
 

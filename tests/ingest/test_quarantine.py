@@ -56,7 +56,7 @@ def test_a_replayed_time_from_now_is_the_same_as_at_first(ingest: Ingest) -> Non
     ingest.take(sent)
     ingest.reload(NEW_DEVICE)
     assert replay_all(ingest).values == 1
-    number = ingest.pipeline._lookup.route("gw-1", "dev-3", "air_temperature", now_us()).datastream_id
+    number = ingest.pipeline._plans.lookup.route("gw-1", "dev-3", "air_temperature", now_us()).datastream_id
     columns = ingest.stores.observations.read([number], 0, 2**60)
     assert columns.observed_at_us.tolist() == [sent.received_at_us]
 

@@ -20,7 +20,7 @@ from satomori_store.influx import InfluxStore
 from satomori_store.ledger import Ledger
 from satomori_store.lines import Identity, encode_rows, head_of
 from satomori_store.opening import open_ledger, open_store
-from satomori_store.port import Batch, LedgerEntry, Row
+from satomori_store.port import Batch, LedgerEntry, Row, Rows
 from satomori_store.schema import upgrade
 from satomori_store.settings import InfluxSettings
 from support.influx import influx_server
@@ -38,7 +38,7 @@ def ledger(tmp_path: Path) -> Ledger:
 
 
 def _entries(rows: list[Row]) -> Batch:
-    return Batch(rows, T0, [LedgerEntry("s", "gw", 1, len(rows), SequenceState.STORED)], {("s", 1): len(rows)})
+    return Batch(Rows.of(rows), T0, [LedgerEntry("s", "gw", 1, len(rows), SequenceState.STORED)], {("s", 1): len(rows)})
 
 
 @given(
@@ -49,7 +49,7 @@ def _entries(rows: list[Row]) -> Batch:
 )
 def test_a_line_says_what_the_row_says(value: float, datastream: int, at_us: int, quality: int) -> None:
     heads = {datastream: head_of(datastream, Identity("rain", "asset,1", "a b=c"))}
-    line = encode_rows([(datastream, at_us, value, quality)], heads).decode()
+    line = encode_rows(Rows.of([(datastream, at_us, value, quality)]), heads).decode()
     start = f"rain,datastream={datastream},asset=asset\\,1,device=a\\ b\\=c value="
     assert line.startswith(start)
     fields, time = line[len(start) :].split(" ")
@@ -92,11 +92,11 @@ def test_a_measurement_of_another_type_is_told_and_the_others_are_stored(tested:
 @pytest.mark.servers
 @pytest.mark.parametrize("tested", ["influxdb"], indirect=True)
 def test_a_datastream_that_nobody_knows_is_rejected(tested: StoreUnderTest) -> None:
-    outcome = tested.store.write(Batch([(999, T0, 1.0, 1), (1, 2**62, 1.0, 1), (1, T0, 1.0, 1)], T0))
-    assert [reason for _, reason in outcome.rejected] == [
+    outcome = tested.store.write(Batch(Rows.of([(999, T0, 1.0, 1), (1, 2**62, 1.0, 1), (1, T0, 1.0, 1)]), T0))
+    assert {reason for _, reason in outcome.rejected} == {
         "datastream 999 is not in the registry",
         f"{2**62} µs is beyond the times that InfluxDB can hold",
-    ]
+    }
     assert list(outcome.kept) == [(1, T0, 1.0, 1)]
 
 
@@ -117,7 +117,7 @@ def test_a_server_that_dies_and_comes_back_loses_and_doubles_nothing(tmp_path: P
                 attempt()
     with influx_server(tmp_path / "influx") as again:
         store = InfluxStore(again.settings(), ledger, lambda: IDENTITIES)
-        assert store.write(Batch([(1, T0 + 1, 2.0, 1)], T0)).accepted == 1
+        assert store.write(Batch(Rows.of([(1, T0 + 1, 2.0, 1)]), T0)).accepted == 1
         assert store.read([1], 0, 2**60).value.tolist() == [1.0, 2.0]
         store.close()
 
@@ -128,7 +128,7 @@ def test_settings_open_an_influxdb_with_its_ledger_in_the_registry(tmp_path: Pat
         config = tmp_path / "satomori.toml"
         config.write_text(influx.toml(), encoding="utf-8")
         store = open_store(tmp_path / "state", config)
-        store.write(Batch((), T0, [LedgerEntry("s", "gw", 1, 2, SequenceState.LOST, "thinned")]))
+        store.write(Batch(Rows.of(()), T0, [LedgerEntry("s", "gw", 1, 2, SequenceState.LOST, "thinned")]))
         assert open_ledger(tmp_path / "state", config).known("s", [(1, 9)]) == [(1, 2)]
         assert not (tmp_path / "state" / "observations.sqlite").exists()
         store.close()

@@ -12,7 +12,7 @@ from satomori_core.vocabulary import SequenceState
 from satomori_store.databases import writing
 from satomori_store.fates import Fate, overlay
 from satomori_store.ledger import CHANGES_KEPT_US, Ledger, changes_of
-from satomori_store.port import Batch, LedgerEntry, QuarantineRow, Row
+from satomori_store.port import Batch, LedgerEntry, QuarantineRow, Row, Rows
 
 STORED, SET_ASIDE, LOST = SequenceState.STORED, SequenceState.SET_ASIDE, SequenceState.LOST
 T0 = 1_790_000_000_000_000
@@ -112,7 +112,9 @@ def test_the_audit_tells_each_fate_with_its_reason(ledger: Ledger) -> None:
 
 def test_a_batch_that_is_rolled_back_leaves_nothing(ledger: Ledger) -> None:
     """Also nothing in what `known` answers from memory."""
-    batch = Batch([(1, T0, 1.0, 1)], T0, [LedgerEntry("s", "gw", 1, 5, STORED)], {("s", 1): 1}, {}, [_quarantined(1)])
+    batch = Batch(
+        Rows.of([(1, T0, 1.0, 1)]), T0, [LedgerEntry("s", "gw", 1, 5, STORED)], {("s", 1): 1}, {}, [_quarantined(1)]
+    )
 
     def break_off() -> None:
         with writing(ledger.engine) as connection:
@@ -132,7 +134,7 @@ def test_changes_say_what_was_touched() -> None:
     """A backlog's piece and a fresh reading of one datastream are two changes, not all that lies between."""
     rows: list[Row] = [(1, T0 + 5, 0.0, 1), (1, T0, 0.0, 1), (2, T0, 0.0, 1), (2, T0 - 9 * DAY_US, 0.0, 1)]
     rows.append((2, T0 - 9 * DAY_US + HOUR_US, 0.0, 1))
-    assert sorted(changes_of(rows)) == [
+    assert sorted(changes_of(Rows.of(rows))) == [
         (1, T0, T0 + 5),
         (2, T0 - 9 * DAY_US, T0 - 9 * DAY_US + HOUR_US),
         (2, T0, T0),
@@ -141,13 +143,13 @@ def test_changes_say_what_was_touched() -> None:
 
 def test_old_changes_go_but_their_ids_never_come_again(ledger: Ledger) -> None:
     for number in range(3):
-        _record(ledger, Batch([(1, number, 0.0, 1)]), T0)
+        _record(ledger, Batch(Rows.of([(1, number, 0.0, 1)])), T0)
     last = ledger.last_change_id()
     later = T0 + CHANGES_KEPT_US + HOUR_US
     _record(Ledger(ledger.engine), Batch(), later)
     assert ledger.last_change_id() == last
     assert ledger.oldest_change_id() == last
-    _record(ledger, Batch([(1, 9, 0.0, 1)]), later)
+    _record(ledger, Batch(Rows.of([(1, 9, 0.0, 1)])), later)
     assert ledger.last_change_id() == last + 1
     assert [change.change_id for change in ledger.changes_after(0)] == [last + 1]
 
@@ -164,7 +166,8 @@ def test_a_reader_never_passes_a_change_that_is_yet_to_commit(ledger: Ledger) ->
             _record(
                 own,
                 Batch(
-                    [(writer, number, 0.0, 1)], ledger=[LedgerEntry(f"s{writer}", "gw", number + 1, number + 1, STORED)]
+                    Rows.of([(writer, number, 0.0, 1)]),
+                    ledger=[LedgerEntry(f"s{writer}", "gw", number + 1, number + 1, STORED)],
                 ),
             )
 

@@ -21,6 +21,7 @@ from satomori_store.port import (
     QcMark,
     QuarantineRow,
     Row,
+    Rows,
 )
 from support.stores import StoreUnderTest
 
@@ -39,7 +40,7 @@ def _all(tested: StoreUnderTest, *datastreams: int) -> list[tuple[int, int, floa
 
 
 def _store(tested: StoreUnderTest, rows: Sequence[Row]) -> None:
-    outcome = tested.store.write(Batch(rows, T0))
+    outcome = tested.store.write(Batch(Rows.of(rows), T0))
     assert (outcome.accepted, list(outcome.rejected), list(outcome.kept)) == (len(rows), [], [])
 
 
@@ -100,7 +101,7 @@ def test_a_number_that_is_none_never_gets_in(tested: StoreUnderTest) -> None:
     good: list[Row] = [(1, T0, 1.0, 1), (1, T0 + 9, 2.0, 1)]
     bad: list[Row] = [(1, T0 + 1, math.nan, 1), (1, T0 + 2, math.inf, 1), (1, T0 + 3, -math.inf, 1)]
     entry = LedgerEntry("s", "gw", 1, 5, SequenceState.STORED)
-    outcome = tested.store.write(Batch([good[0], *bad, good[1]], T0, [entry], {("s", 1): 5}))
+    outcome = tested.store.write(Batch(Rows.of([good[0], *bad, good[1]]), T0, [entry], {("s", 1): 5}))
     assert outcome.accepted == 0
     assert [row for row, _ in outcome.rejected] == bad
     assert all("not a finite number" in reason for _, reason in outcome.rejected)
@@ -181,7 +182,7 @@ def test_a_batch_records_ledger_counts_changes_and_quarantine(tested: StoreUnder
     quarantined = QuarantineRow(T0, "satomori/v1/gw/telemetry", "gw", "unit", "no such unit", b"[1]", "n", "m", "s", 4)
     tested.store.write(
         Batch(
-            [(1, T0, 1.0, 1), (1, T0 + 7, 2.0, 1), (2, T0 + 3, 2.0, 1)],
+            Rows.of([(1, T0, 1.0, 1), (1, T0 + 7, 2.0, 1), (2, T0 + 3, 2.0, 1)]),
             T0,
             [
                 LedgerEntry("s", "gw", 1, 3, SequenceState.STORED),
@@ -209,7 +210,7 @@ def test_qc_and_status_append_no_change(tested: StoreUnderTest) -> None:
 
 def test_a_batch_without_rows_still_records(tested: StoreUnderTest) -> None:
     """Losses, and packs of which everything was set aside."""
-    outcome = tested.store.write(Batch((), T0, [LedgerEntry("s", "gw", 5, 9, SequenceState.LOST, "thinned")]))
+    outcome = tested.store.write(Batch(Rows.of(()), T0, [LedgerEntry("s", "gw", 5, 9, SequenceState.LOST, "thinned")]))
     assert outcome.accepted == 0
     assert tested.ledger.known("s", [(1, 9)]) == [(5, 9)]
 

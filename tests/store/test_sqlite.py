@@ -12,12 +12,12 @@ from satomori_store import databases
 from satomori_store.databases import reading, sqlite_engine, writing
 from satomori_store.ledger import Ledger
 from satomori_store.opening import open_ledger, open_registry, open_store
-from satomori_store.port import Batch, LedgerEntry, QcMark
+from satomori_store.port import Batch, LedgerEntry, QcMark, Rows
 from satomori_store.schema import upgrade
 from satomori_store.sqlite import SqliteStore
 
 BATCH = Batch(
-    [(1, n, float(n), 1) for n in range(1000)],
+    Rows.of([(1, n, float(n), 1) for n in range(1000)]),
     5,
     [LedgerEntry("s", "gw", 1, 1000, SequenceState.STORED)],
     {("s", 1): 1000},

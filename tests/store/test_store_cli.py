@@ -14,7 +14,7 @@ from satomori_store.cli import audit, registry
 from satomori_store.databases import writing
 from satomori_store.lookup import load_lookup
 from satomori_store.opening import open_ledger, open_registry, open_store
-from satomori_store.port import Batch, LedgerEntry, QuarantineRow
+from satomori_store.port import Batch, LedgerEntry, QuarantineRow, Rows
 
 REGION = """
 [[organisation]]
@@ -175,7 +175,9 @@ def _store(state: Path, stream: str, numbers: range) -> None:
     [number] = [r["id"] for r in _json(registry, state, "list", "datastreams") if r["metric"] == "water_level"]
     store = open_store(state, None)
     entries = [LedgerEntry(stream, "gw", numbers[0], numbers[-1], SequenceState.STORED)] if stream else []
-    store.write(Batch([(number, T0 + n, 1.0, 1) for n in numbers], T0, entries, {(stream, number): len(numbers)}))
+    store.write(
+        Batch(Rows.of([(number, T0 + n, 1.0, 1) for n in numbers]), T0, entries, {(stream, number): len(numbers)})
+    )
     store.close()
 
 

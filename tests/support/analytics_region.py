@@ -16,7 +16,7 @@ from satomori_core.metrics import catalogue
 from satomori_store.ledger import Ledger
 from satomori_store.models import Asset, Datastream, Device, Finding, Gateway, Organisation, Placement, Site
 from satomori_store.opening import open_ledger, open_registry, open_store
-from satomori_store.port import Batch, ObservationStore
+from satomori_store.port import Batch, ObservationStore, Rows
 from satomori_store.transactions import changing
 
 # 2026-07-15 12:00 in Japan: a summer day, so that what holds in some months only holds.
@@ -59,7 +59,7 @@ class Region:
     def put(self, asset: str, metric: str, observations: Iterable[tuple[int, float]], quality: int = 1) -> None:
         stream = self.streams[asset, metric]
         rows = [(stream, at_us, float(value), quality) for at_us, value in observations]
-        outcome = self.store.write(Batch(rows=rows, received_at_us=rows[-1][1] if rows else 0))
+        outcome = self.store.write(Batch(rows=Rows.of(rows), received_at_us=rows[-1][1] if rows else 0))
         assert outcome.accepted == len(rows)
 
     def analyst(self, **settings: Any) -> Analyst:

@@ -39,7 +39,7 @@ from satomori_store.models import (
 )
 from satomori_store.models import Session as Login
 from satomori_store.opening import open_ledger, open_registry, open_store
-from satomori_store.port import AssetStatus, Batch, LedgerEntry, ObservationStore, QuarantineRow
+from satomori_store.port import AssetStatus, Batch, LedgerEntry, ObservationStore, QuarantineRow, Rows
 from satomori_store.registry import changing
 from satomori_store.transactions import transaction
 
@@ -172,7 +172,7 @@ def fill_store(store: ObservationStore, streams: dict[str, int], at_us: int) -> 
         aside = QuarantineRow(at_us, f"satomori/v1/{gateway}/telemetry", gateway, "unknown_metric", asset, b"[]")
         ledger = [LedgerEntry(f"stream-{asset}", gateway, 1, 3, SequenceState.STORED)]
         counts = {(f"stream-{asset}", stream): 3}
-        store.write(Batch(rows=rows, received_at_us=at_us, ledger=ledger, counts=counts, quarantine=[aside]))
+        store.write(Batch(rows=Rows.of(rows), received_at_us=at_us, ledger=ledger, counts=counts, quarantine=[aside]))
     stranger = QuarantineRow(at_us, "satomori/v1/stranger/telemetry", "stranger", "unknown_gateway", "?", b"{}")
     store.write(Batch(received_at_us=at_us, quarantine=[stranger]))
 

@@ -19,7 +19,7 @@ from satomori_core.vocabulary import Level, SequenceState
 from satomori_store.databases import writing
 from satomori_store.models import Alert, Asset, Datastream, Finding, Gateway
 from satomori_store.opening import open_ledger, open_registry, open_store
-from satomori_store.port import AssetStatus, Batch, LedgerEntry, QcMark, QuarantineRow, Row
+from satomori_store.port import AssetStatus, Batch, LedgerEntry, QcMark, QuarantineRow, Row, Rows
 from satomori_store.registry import import_registry
 
 STREAM = "5f0e3c1a9b7d4e62"
@@ -206,7 +206,7 @@ def seed(state: Path, now_us: int) -> None:
         entry = LedgerEntry(STREAM, "gw-aoba", number + 1, number + len(rows), SequenceState.STORED)
         number += len(rows)
         counts = {(STREAM, stream.id): len(rows)}
-        store.write(Batch(rows=rows, received_at_us=now_us, ledger=[entry], counts=counts))
+        store.write(Batch(rows=Rows.of(rows), received_at_us=now_us, ledger=[entry], counts=counts))
     store.write(_pipeline_batch(number, now_us))
     store.write_qc([QcMark(id_, _at(now_us - 40 * SECOND_US, 60), 3) for id_ in spikes])
     store.close()

@@ -96,7 +96,7 @@ class Ingest:
 
     def values(self, device: str = "dev-1", metric: str = "air_temperature") -> list[tuple[int, float, int]]:
         """(observed_at_us, value, quality) of one datastream, in order of time."""
-        lookup = self.pipeline._lookup
+        lookup = self.pipeline._plans.lookup
         gateway = {"dev-1": "gw-1", "dev-2": "gw-2"}[device]
         number = lookup.route(gateway, device, metric, now_us()).datastream_id
         columns = self.stores.observations.read([number], 0, 2**60)

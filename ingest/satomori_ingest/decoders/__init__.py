@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, overload
+
+from typing_extensions import override
 
 from satomori_core.errors import RejectedError
 from satomori_core.ranges import Range
@@ -12,9 +14,40 @@ from satomori_ingest.filters import matches
 TOPICS_REMEMBERED_MAX = 100_000
 
 
-# One value as sent: `<device>/<metric>`, µs since 1970, the number, and its unit if it names one. A plain tuple, since
-# there are millions of them.
+# One value as sent: `<device>/<metric>`, µs since 1970, the number, and its unit if it names one.
 Value = tuple[str, int, float, str | None]
+
+
+class Values(Sequence[Value]):
+    """Values as columns: lists of one length. What is decoded at speed is never made into tuples."""
+
+    __slots__ = ("names", "numbers", "times_us", "units")
+
+    def __init__(self, names: list[str], times_us: list[int], numbers: list[float], units: list[str | None]) -> None:
+        self.names = names
+        self.times_us = times_us
+        self.numbers = numbers
+        self.units = units
+
+    @classmethod
+    def of(cls, values: Sequence[Value]) -> "Values":
+        if isinstance(values, Values):
+            return values
+        return cls(*map(list, zip(*values, strict=True))) if values else cls([], [], [], [])
+
+    @override
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @overload
+    def __getitem__(self, index: int) -> Value: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Values": ...
+    @override
+    def __getitem__(self, index: int | slice) -> "Value | Values":
+        if isinstance(index, slice):
+            return Values(self.names[index], self.times_us[index], self.numbers[index], self.units[index])
+        return self.names[index], self.times_us[index], self.numbers[index], self.units[index]
 
 
 @dataclass(frozen=True, slots=True)

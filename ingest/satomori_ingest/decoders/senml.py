@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from math import isfinite
 
 import msgspec
+import numpy as np
 from msgspec import UNSET, UnsetType
 
 from satomori_core.errors import RejectedError
@@ -17,7 +18,7 @@ from satomori_core.ranges import Range, count
 from satomori_core.senml import PAYLOAD_BYTES_MAX, Loss, decompress
 from satomori_core.topics import is_name, parse_topic, subscription
 from satomori_core.vocabulary import Lane
-from satomori_ingest.decoders import Decoded, Fault, Numbering, Value
+from satomori_ingest.decoders import Decoded, Fault, Numbering, Value, Values
 
 VERSION = 10
 SECONDS_MAX = 1e11
@@ -64,6 +65,9 @@ class _Plain(msgspec.Struct, gc=False):
 
 
 _plain = msgspec.json.Decoder(list[_Plain])
+_BASE_FIELD = re.compile(rb'"b(?:n|t|u|v|s|ver)"')
+NAMES_REMEMBERED_MAX = 200_000
+_names: set[str] = set()  # those that were looked at and are `<device>/<metric>`
 _fast = msgspec.json.Decoder(list[_Record])
 
 
@@ -103,17 +107,37 @@ def decode(gateway: str, payload: bytes, received_at_us: int) -> Decoded:
 
 def _decode_plain(gateway: str, text: bytes, received_at_us: int) -> Decoded | None:
     """None for a pack that may have base fields (an escaped key may be one), or has anything odd."""
-    if b'"b' in text or b"\\" in text or b"null" in text:
+    if (b'"b' in text and _BASE_FIELD.search(text)) or b"\\" in text or b"null" in text:
         return None
     records = _plain.decode(text)
-    values: list[Value] = [(r.n, round(r.t * 1e6), r.v, r.u) for r in records]
-    if not values or not all(0 < name.find("/") < len(name) - 1 for name in {value[0] for value in values}):
+    names = [r.n for r in records]
+    if not names or not _are_names(names):
         return None
-    times = [value[1] for value in values]
-    if not -SECONDS_MAX * 1e6 <= min(times) <= max(times) <= SECONDS_MAX * 1e6:
+    seconds = [r.t for r in records]
+    if not -SECONDS_MAX <= min(seconds) <= max(seconds) <= SECONDS_MAX:
         return None
+    values = Values(names, _to_us(seconds), [r.v for r in records], [r.u for r in records])
     head = records[0]
     return _numbered(gateway, values, (head.stream, head.seq, head.again), received_at_us)
+
+
+def _to_us(seconds: list[float]) -> list[int]:
+    if len(seconds) < 16:  # where numpy is the slower one
+        return [round(s * 1e6) for s in seconds]
+    times: list[int] = np.rint(np.multiply(seconds, 1e6)).astype(np.int64).tolist()
+    return times
+
+
+def _are_names(names: list[str]) -> bool:
+    """A name needs a device and a metric; a first slash at its start or only at its end leaves one of them empty."""
+    if _names.issuperset(names):
+        return True
+    if not all(0 < name.find("/") < len(name) - 1 for name in names):
+        return False
+    if len(_names) > NAMES_REMEMBERED_MAX:
+        _names.clear()
+    _names.update(names)
+    return True
 
 
 def _decode_whole(gateway: str, text: bytes, received_at_us: int) -> Decoded | None:
@@ -127,19 +151,19 @@ def _decode_whole(gateway: str, text: bytes, received_at_us: int) -> Decoded | N
     return _numbered(gateway, values, (stream, head.seq, head.again), received_at_us)
 
 
-def _numbered(
-    gateway: str, values: list[Value], numbering: tuple[str | None, object, bool], received_at_us: int
-) -> Decoded:
+def _numbered(gateway: str, values: Values, numbering: tuple[str | None, object, bool], received_at_us: int) -> Decoded:
     stream, seq, again = numbering
     if stream is None:
         return Decoded(gateway, _from_now(values, received_at_us))
     return Decoded(gateway, values, stream=stream, seq=_numbers(stream, seq, len(values)), again=again)
 
 
-def _resolve(records: Sequence[_Record]) -> list[Value] | None:
+def _resolve(records: Sequence[_Record]) -> Values | None:
     """Base fields added up as RFC 8428 section 4.1 says; None where a record needs the slow way."""
-    values: list[Value] = []
-    append = values.append
+    names: list[str] = []
+    times: list[int] = []
+    numbers: list[float] = []
+    units: list[str | None] = []
     bn, bt, bv = "", 0.0, 0.0
     bu: str | None = None
     for record in records:
@@ -159,20 +183,19 @@ def _resolve(records: Sequence[_Record]) -> list[Value] | None:
                 return None
             continue
         seconds = bt + record.t
-        name = bn + record.n
-        # A name needs a device and a metric; a first slash at its start or only at its end leaves one of them empty.
-        if not -SECONDS_MAX <= seconds <= SECONDS_MAX or not 0 < name.find("/") < len(name) - 1:
+        if not -SECONDS_MAX <= seconds <= SECONDS_MAX:
             return None
-        append((name, round(seconds * 1e6), bv + v, bu if u is UNSET else u))
-    return values
+        names.append(bn + record.n)
+        times.append(round(seconds * 1e6))
+        numbers.append(bv + v)
+        units.append(bu if u is UNSET else u)
+    return Values(names, times, numbers, units) if _are_names(names) else None
 
 
-def _from_now(values: list[Value], now_us: int) -> list[Value]:
+def _from_now(values: Values, now_us: int) -> Values:
     """RFC 8428 section 4.5.3: seconds below 2**28 count from now."""
-    return [
-        (name, at_us if at_us >= RELATIVE_BELOW_US else at_us + now_us, value, unit)
-        for name, at_us, value, unit in values
-    ]
+    times = [at_us if at_us >= RELATIVE_BELOW_US else at_us + now_us for at_us in values.times_us]
+    return Values(values.names, times, values.numbers, values.units)
 
 
 def _only_base(record: _Record) -> bool:
@@ -237,7 +260,7 @@ def _decode_document(gateway: str, text: bytes, received_at_us: int) -> Decoded:
         position += 1
     head = document[0] if document else {}
     if head.get("stream") is None:
-        return Decoded(gateway, _from_now(values, received_at_us), positions, faults)
+        return Decoded(gateway, _from_now(Values.of(values), received_at_us), positions, faults)
     stream = _check_stream(head["stream"])
     seq = _numbers(stream, head.get("seq"), position)
     return Decoded(gateway, values, positions, faults, stream, seq, again=head.get("again") is True)
