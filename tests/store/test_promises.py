@@ -103,7 +103,7 @@ def test_a_number_that_is_none_never_gets_in(tested: StoreUnderTest) -> None:
     entry = LedgerEntry("s", "gw", 1, 5, SequenceState.STORED)
     outcome = tested.store.write(Batch(Rows.of([good[0], *bad, good[1]]), T0, [entry], {("s", 1): 5}))
     assert outcome.accepted == 0
-    assert [row for row, _ in outcome.rejected] == bad
+    assert [row[:2] for row, _ in outcome.rejected] == [row[:2] for row in bad]
     assert all("not a finite number" in reason for _, reason in outcome.rejected)
     assert list(outcome.kept) == good
     assert tested.ledger.known("s", [(1, 5)]) == []
