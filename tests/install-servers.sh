@@ -10,6 +10,7 @@ else
   need mosquitto mosquitto
   need mosquitto_pub mosquitto-clients
   need influxd influxdb
+  need nginx nginx-light
   need chromium chromium
   need g++ g++
   need make make

@@ -115,6 +115,7 @@ def test_a_server_that_dies_and_comes_back_loses_and_doubles_nothing(tmp_path: P
         ):
             with pytest.raises(UnavailableError, match="InfluxDB at http"):
                 attempt()
+        store.close()
     with influx_server(tmp_path / "influx") as again:
         store = InfluxStore(again.settings(), ledger, lambda: IDENTITIES)
         assert store.write(Batch(Rows.of([(1, T0 + 1, 2.0, 1)]), T0)).accepted == 1

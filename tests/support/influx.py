@@ -1,11 +1,10 @@
 """A real InfluxDB in a folder and on ports of its own, with `/api/v2/write` where the server is too old to have it.
 
-Debian's is 1.6.7, and 1.8 was the first with that path, so a few lines translate it to `/write`. Everything else
-(`/query`) goes through as it is. Use `with influx_server(folder) as influx:`, or keep one with
+Debian's is 1.6.7, and 1.8 was the first with that path, so a real nginx before it rewrites it to `/write`. Everything
+else (`/query`) goes through as it is. Use `with influx_server(folder) as influx:`, or keep one with
 `python -m support.influx FOLDER`.
 """
 
-import http.client
 import os
 import shutil
 import subprocess
@@ -17,14 +16,12 @@ import urllib.request
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typing_extensions import override
 
 from satomori_store.settings import InfluxSettings
+from support.mosquitto import wait_listening
 from support.ports import free_ports
 
 _CONFIG = """
@@ -45,6 +42,28 @@ bind-address = "127.0.0.1:{rpc}"
   flux-enabled = false
 [subscriber]
   enabled = false
+"""
+_NGINX = """
+daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.log; {user}
+events {{ }}
+http {{
+  access_log off;
+  client_max_body_size 256m; client_body_buffer_size 8m; client_body_temp_path {folder}/nginx-body;
+  proxy_temp_path {folder}/nginx-proxy; fastcgi_temp_path {folder}/nginx-1; uwsgi_temp_path {folder}/nginx-2;
+  scgi_temp_path {folder}/nginx-3;
+  proxy_http_version 1.1; proxy_set_header Connection ""; proxy_request_buffering off; proxy_read_timeout 60s;
+  map $arg_precision $known_precision {{ us u; default $arg_precision; }}
+  upstream server {{ server 127.0.0.1:{target}; keepalive 8; }}
+  server {{
+    listen 127.0.0.1:{port};
+    location = /api/v2/write {{
+      set $args db=$arg_bucket&precision=$known_precision;
+      rewrite ^ /write break;
+      proxy_pass http://server;
+    }}
+    location / {{ proxy_pass http://server; }}
+  }}
+}}
 """
 _START_TIMEOUT_S = 30.0
 
@@ -91,14 +110,13 @@ def influx_server(folder: Path, database: str = "satomori") -> Generator[Influx]
     config.write_text(_CONFIG.format(folder=folder, http=port, rpc=rpc_port), encoding="utf-8")
     with (folder / "influxd.log").open("wb") as log:
         process = subprocess.Popen([program, "-config", str(config)], stdout=log, stderr=log)
-    proxy = _Proxy(port)
     try:
-        influx = Influx(proxy.url, f"http://127.0.0.1:{port}", database, folder, process)
-        _wait(influx)
-        influx.query(f'CREATE DATABASE "{database}"')
-        yield influx
+        with _nginx(folder, port) as url:
+            influx = Influx(url, f"http://127.0.0.1:{port}", database, folder, process)
+            _wait(influx)
+            influx.query(f'CREATE DATABASE "{database}"')
+            yield influx
     finally:
-        proxy.stop()
         process.terminate()
         try:
             process.wait(10)
@@ -122,78 +140,23 @@ def _wait(influx: Influx) -> None:
     raise AssertionError(f"influxd did not start:\n{log}")
 
 
-class _Proxy:
-    """`/api/v2/write?org&bucket&precision` becomes `/write?db&precision`; the rest passes."""
-
-    def __init__(self, target_port: int) -> None:
-        handler = type("Handler", (_Handler,), {"target_port": target_port})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(5)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    target_port = 0
-
-    @override
-    def setup(self) -> None:
-        super().setup()
-        self._target = http.client.HTTPConnection("127.0.0.1", self.target_port, timeout=30)
-
-    @override
-    def finish(self) -> None:
-        self._target.close()
-        super().finish()
-
-    def do_GET(self) -> None:
-        self._pass("GET")
-
-    def do_POST(self) -> None:
-        self._pass("POST")
-
-    def _pass(self, method: str) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-        wanted = ("Content-Type", "Content-Encoding", "Accept", "Authorization")
-        headers = {name: value for name in wanted if (value := self.headers.get(name)) is not None}
-        try:
-            self._target.request(method, translate(self.path), body, headers)
-            answer = self._target.getresponse()
-            content = answer.read()
-        except (OSError, http.client.HTTPException):
-            # The server is gone: so is this connection, as it would be without us in between.
-            self._target.close()
-            self.close_connection = True
-            return
-        self.send_response(answer.status)
-        for name in ("Content-Type", "X-Influxdb-Version", "X-Influxdb-Error"):
-            if (value := answer.headers.get(name)) is not None:
-                self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    @override
-    def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: a test's output is its own."""
-
-
-def translate(path: str) -> str:
-    """The path and query as 1.6 knows them."""
-    head, _, query = path.partition("?")
-    if head != "/api/v2/write":
-        return path
-    asked = urllib.parse.parse_qs(query)
-    precision = {"us": "u"}.get(asked["precision"][0], asked["precision"][0])
-    return "/write?" + urllib.parse.urlencode({"db": asked["bucket"][0], "precision": precision})
+@contextmanager
+def _nginx(folder: Path, target_port: int) -> Generator[str]:
+    """The URL under which `/api/v2/write?org&bucket&precision` is `/write?db&precision` and the rest passes."""
+    program = shutil.which("nginx") or "/usr/sbin/nginx"
+    if not Path(program).exists():
+        pytest.skip("nginx is not installed (apt-get install nginx-light)")
+    [port] = free_ports(1)
+    config = folder / "nginx.conf"
+    user = "user root;" if os.geteuid() == 0 else ""
+    config.write_text(_NGINX.format(folder=folder, port=port, target=target_port, user=user), encoding="utf-8")
+    process = subprocess.Popen([program, "-e", str(folder / "nginx.log"), "-c", str(config)])
+    try:
+        wait_listening("127.0.0.1", port)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(10)
 
 
 if __name__ == "__main__":
