@@ -180,8 +180,8 @@ class Draft:
 
     def set_aside_rejected(self, rejected: Iterable[tuple[Row, str]]) -> None:
         """Take out the rows that the store will never accept, each with the store's reason."""
-        reasons = {row[:2]: reason for row, reason in rejected}  # by its point: NaN is not equal to itself
-        bad = [(index, reasons[row[:2]]) for index, row in enumerate(self.rows) if row[:2] in reasons]
+        reasons = {str(row): reason for row, reason in rejected}  # as text: NaN is not equal to itself
+        bad = [(index, reasons[str(row)]) for index, row in enumerate(self.rows) if str(row) in reasons]
         for index, reason in bad:
             part = self.parts[int(self._part_of_row[index])]
             number = self._set_aside_value(part, int(self._place_of_row[index]), RejectedError("store", reason))

@@ -10,6 +10,7 @@ from dataclasses import replace
 from itertools import accumulate
 
 import numpy as np
+from numpy.typing import NDArray
 
 from satomori_core.errors import RejectedError, UnavailableError
 from satomori_core.ranges import Range, numbers, to_ranges
@@ -176,14 +177,14 @@ class Pipeline:
         if not parts:
             return
         plans = self._plans
-        places: list[int] = []
+        found: list[NDArray[np.intp]] = []
         times: list[int] = []
         sent: list[float] = []
         for part in parts:
-            places += plans.find(part.gateway, part.values)
+            found.append(plans.find(part.gateway, part.values))
             times += part.values.times_us
             sent += part.values.numbers
-        plan, at_us = np.array(places, np.intp), np.array(times, np.int64)
+        plan, at_us = np.concatenate(found), np.array(times, np.int64)
         latest_us = draft.received_at_us + self._future_max_us
         with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is out of any range
             value = np.array(sent, np.float64) * plans.factor[plan] + plans.offset[plan]

@@ -6,6 +6,7 @@ has no plan (yet): it holds for no value.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import inf
 from sys import float_info
 
@@ -19,8 +20,18 @@ from satomori_ingest.quality import EARLIEST_US
 from satomori_store.registry import Lookup, Route
 
 PLANS_MAX = 1_000_000
+LAYOUTS_MAX = 20_000
 _MOST = float_info.max  # a limit that every finite value keeps
 _NONE: dict[str, int] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """The names and units of a pack, and the plan of each."""
+
+    names: list[str]
+    units: list[str | None]
+    plans: NDArray[np.intp]
 
 
 class Plans:
@@ -29,6 +40,7 @@ class Plans:
     def __init__(self, lookup: Lookup) -> None:
         self.lookup = lookup
         self._of: dict[str, dict[str | None, dict[str, int]]] = {}
+        self._layouts: dict[tuple[str, int, str, str], _Layout] = {}
         self._routes: list[Route | None] = [None]
         self._allocate(1024)
 
@@ -38,13 +50,26 @@ class Plans:
         self.low, self.high = np.full(size, inf), np.full(size, -inf)
         self.from_us, self.until_us = np.zeros(size, np.int64), np.zeros(size, np.int64)
 
-    def find(self, gateway: str, values: Values) -> list[int]:
-        """The plan of each value, made where there was none; 0 where there can be none."""
+    def find(self, gateway: str, values: Values) -> NDArray[np.intp]:
+        """The plan of each value, made where there was none; 0 where there can be none.
+
+        A gateway says the same names in the same order again and again: to see that is cheaper than to look each up.
+        """
+        names, units = values.names, values.units
+        key = gateway, len(names), names[0], names[-1]
+        layout = self._layouts.get(key)
+        if layout is not None and layout.names == names and layout.units == units:
+            return layout.plans
         of = self._of.setdefault(gateway, {})
         try:
-            return [of[unit][name] for name, unit in zip(values.names, values.units, strict=True)]
+            plans = np.array([of[unit][name] for name, unit in zip(names, units, strict=True)], np.intp)
         except KeyError:
-            return [self._find_one(gateway, value) for value in values]
+            plans = np.array([self._find_one(gateway, value) for value in values], np.intp)
+        if plans.all():
+            if len(self._layouts) >= LAYOUTS_MAX:
+                self._layouts.clear()
+            self._layouts[key] = _Layout(names, units, plans)
+        return plans
 
     def _find_one(self, gateway: str, value: Value) -> int:
         name, at_us, _, unit = value
@@ -59,6 +84,8 @@ class Plans:
         if plan and self.from_us[plan] <= at_us < self.until_us[plan]:
             return plan
         device, _, metric = name.partition("/")
+        if not device or not metric:
+            raise RejectedError("name", f"name {name!r} is not <device>/<metric>")
         route, from_us, until_us = self.lookup.span(gateway, device, metric, at_us)
         factor, offset = conversion(unit or route.source_unit or route.unit, route.unit)
         low, high, suspect_low, suspect_high = limits(route)
@@ -81,6 +108,7 @@ class Plans:
         """A new one; where there are too many (names and units that senders made up), all are forgotten first."""
         if len(self._routes) > PLANS_MAX:
             self._of.clear()
+            self._layouts.clear()
             del self._routes[1:]
             self._allocate(1024)
         if len(self._routes) == len(self.datastream):

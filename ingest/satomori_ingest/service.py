@@ -6,6 +6,7 @@ now waits for one such batch at most.
 """
 
 import asyncio
+import gc
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -200,6 +201,9 @@ class Service:
             return False
         lookup = load_lookup(self._stores.registry)
         self._pipeline.use(lookup)
+        # The registry stays: the collector of cycles need not look through it again and again.
+        gc.collect()
+        gc.freeze()
         self._registry_version = lookup.version
         log.info("registry loaded", version=lookup.version, datastreams=len(lookup.datastreams))
         return True
@@ -240,7 +244,7 @@ class Service:
         """Raise UnavailableError, with `messages` untouched."""
         loop = asyncio.get_running_loop()
         started = loop.time()
-        storing = loop.run_in_executor(thread, self._store, messages)
+        storing = loop.run_in_executor(thread, self._store, lane.name, messages)
         try:
             draft = await asyncio.shield(storing)
         except asyncio.CancelledError:
@@ -260,15 +264,17 @@ class Service:
             took_ms=round((loop.time() - started) * 1000, 1),
         )
 
-    def _store(self, messages: list[Message]) -> Draft:
+    def _store(self, lane: Lane, messages: list[Message]) -> Draft:
         """In the thread."""
         at_us = now_us()
-        draft = self._pipeline.draft(messages, at_us, self._settings.batch_values_max)
+        settings = self._settings
+        values_max = settings.batch_values_max if lane is Lane.TELEMETRY else settings.backlog_batch_values_max
+        draft = self._pipeline.draft(messages, at_us, values_max)
         if any(row.reason in NOT_IN_REGISTRY for row in draft.quarantine):
             # It may have been told to the registry since we last looked: nobody should have to replay for that.
             with suppress(UnavailableError):
                 if self._reload_registry():
-                    draft = self._pipeline.draft(messages, at_us, self._settings.batch_values_max)
+                    draft = self._pipeline.draft(messages, at_us, values_max)
         self._pipeline.write(draft)
         for gateway in {part.gateway for part in draft.parts}:
             self._gateways.see(gateway, at_us)

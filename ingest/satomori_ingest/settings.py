@@ -55,14 +55,15 @@ class MappingSettings:
 class IngestSettings:
     """`share`: the shared subscription's group where several workers run; `worker`: this one's permanent name.
 
-    A batch is written when it holds `batch_values_max` values or `batch_age_s` after its first message, whichever
-    is earlier. `receive_max`: messages that the broker may send before we acknowledge; `held_bytes_max`: how much
-    we hold of them before we stop reading.
+    A batch is written when it holds `batch_values_max` values (of the backlog `backlog_batch_values_max`, since what
+    is fresh waits for it) or `batch_age_s` after its first message, whichever is earlier. `receive_max`: messages that
+    the broker may send before we acknowledge; `held_bytes_max`: how much we hold of them before we stop reading.
     """
 
     share: str | None = None
     worker: str = "1"
-    batch_values_max: int = 10_000
+    batch_values_max: int = 100_000
+    backlog_batch_values_max: int = 10_000
     batch_age_s: float = 0.05
     receive_max: int = 1000
     held_bytes_max: int = 64_000_000
@@ -80,7 +81,7 @@ def load_ingest(config: Path | None) -> IngestSettings:
         raise SettingsError(f"{where} worker {settings.worker!r}: 1 to 64 of A-Z a-z 0-9 . _ -")
     if settings.share is not None and not is_name(settings.share):
         raise SettingsError(f"{where} share {settings.share!r}: 1 to 64 of A-Z a-z 0-9 . _ -")
-    for key in ("batch_values_max", "receive_max", "keep_alive_s", "held_bytes_max"):
+    for key in ("batch_values_max", "backlog_batch_values_max", "receive_max", "keep_alive_s", "held_bytes_max"):
         if getattr(settings, key) < 1:
             raise SettingsError(f"{where} {key} must be at least 1")
     if settings.receive_max > 65_535 or settings.keep_alive_s > 65_535:

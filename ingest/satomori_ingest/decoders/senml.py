@@ -106,12 +106,15 @@ def decode(gateway: str, payload: bytes, received_at_us: int) -> Decoded:
 
 
 def _decode_plain(gateway: str, text: bytes, received_at_us: int) -> Decoded | None:
-    """None for a pack that may have base fields (an escaped key may be one), or has anything odd."""
+    """None for a pack that may have base fields (an escaped key may be one), or has anything odd.
+
+    Whether a name is `<device>/<metric>` shows where it is looked up.
+    """
     if (b'"b' in text and _BASE_FIELD.search(text)) or b"\\" in text or b"null" in text:
         return None
     records = _plain.decode(text)
     names = [r.n for r in records]
-    if not names or not _are_names(names):
+    if not names:
         return None
     seconds = [r.t for r in records]
     if not -SECONDS_MAX <= min(seconds) <= max(seconds) <= SECONDS_MAX:

@@ -1,0 +1,151 @@
+"""Many gateways as one process: each sends numbered packs, so many at a time, until ingest has acknowledged them all.
+
+`python -m support.gateways PORT GATEWAYS PACKS WINDOW PER_PACK DATASTREAMS` prints what it took as JSON. All packs are made, and
+all gateways connected, before the first is sent. What ingest needs to know of them is `registry`.
+"""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from satomori_core.broker import BrokerAddress
+from satomori_core.clock import SECOND_US, now_us
+from satomori_core.ranges import count
+from satomori_core.readings import Reading
+from satomori_core.senml import Pack, decode_ack, encode
+from satomori_core.topics import Topic
+from satomori_ingest.protocol import Identity, Message
+from satomori_ingest.session import Session, Subscription
+
+METRICS = ("air_temperature", "relative_humidity", "soil_temperature", "soil_moisture", "co2")
+TIMEOUT_S = 120.0
+_OWNER = """
+[[organisation]]
+id = "town"
+kind = "municipality"
+name = "里町"
+name_en = "Sato Town"
+
+[[site]]
+id = "field"
+organisation = "town"
+name = "田"
+name_en = "Field"
+latitude = 36.0
+longitude = 138.0
+
+[[asset]]
+id = "paddy-1"
+site = "field"
+municipality = "town"
+class = "paddy"
+name = "田1"
+name_en = "Paddy 1"
+"""
+
+
+def registry(gateways: int, datastreams: int = 10) -> str:
+    """A registry file: so many datastreams behind each gateway."""
+    text = [_OWNER]
+    for g in range(gateways):
+        text.append(f'[[gateway]]\nid = "gw-{g}"\nsite = "field"\nkind = "edge"\nname = "親機"\nname_en = "Gateway"\n')
+        for d in range(-(-datastreams // len(METRICS))):
+            text.append(f'[[device]]\nid = "g{g}-d{d}"\ngateway = "gw-{g}"\nname = "子機"\nname_en = "Device"\n')
+            text += [f'[[datastream]]\nasset = "paddy-1"\ndevice = "g{g}-d{d}"\nmetric = "{m}"\n' for m in METRICS]
+    return "\n".join(text)
+
+
+def packs(gateway: int, number: int, per_pack: int = 100, datastreams: int = 10) -> list[bytes]:
+    """Rounds of all its datastreams, a second apart, compressed as an edge does with more than 512 bytes."""
+    start_us = now_us() - (number * per_pack // datastreams + 10) * SECOND_US
+    names = [(f"g{gateway}-d{i // len(METRICS)}", METRICS[i % len(METRICS)]) for i in range(datastreams)]
+    return [
+        encode(
+            Pack(
+                [
+                    Reading(*names[i % datastreams], start_us + i // datastreams * SECOND_US, 20.0 + 7 * i % 100 / 10)
+                    for i in range(n * per_pack, (n + 1) * per_pack)
+                ],
+                f"stream-{gateway}",
+                [(n * per_pack + 1, (n + 1) * per_pack)],
+            ),
+            compress=per_pack > 8,
+        )
+        for n in range(number)
+    ]
+
+
+class _Gateway:
+    def __init__(self, port: int, number: int, made: list[bytes], window: int, per_pack: int) -> None:
+        self._topic = Topic(f"gw-{number}", "telemetry").encode()
+        self._packs = made
+        self._window = window
+        self._per_pack = per_pack
+        self._sent = self._acknowledged = 0
+        self.done = asyncio.Event()
+        subscription = Subscription([Topic(f"gw-{number}", "ack").encode()])
+        self.session = Session(BrokerAddress("127.0.0.1", port), Identity(f"gw-{number}"), subscription, self._take)
+
+    def send(self) -> None:
+        last = min(len(self._packs), self._acknowledged // self._per_pack + self._window)
+        if last > self._sent:
+            self.session.publish([(self._topic, pack) for pack in self._packs[self._sent : last]], qos=1)
+            self._sent = last
+
+    def _take(self, messages: list[Message]) -> None:
+        self.session.release(messages)
+        self._acknowledged += sum(count(decode_ack(message.payload).stored) for message in messages)
+        self.send()
+        if self._acknowledged >= len(self._packs) * self._per_pack:
+            self.done.set()
+
+
+async def send_all(
+    port: int, gateways: int, number: int, window: int, per_pack: int, datastreams: int
+) -> dict[str, float]:
+    """Seconds from the first pack to the last acknowledgement, and what this process itself took."""
+    every = [_Gateway(port, g, packs(g, number, per_pack, datastreams), window, per_pack) for g in range(gateways)]
+    tasks = [asyncio.create_task(one.session.run()) for one in every]
+    for one in every:
+        await one.session.ready.wait()
+    started, processor_s = time.perf_counter(), time.process_time()
+    for one in every:
+        one.send()
+    async with asyncio.timeout(TIMEOUT_S):
+        for one in every:
+            await one.done.wait()
+    taken = {
+        "seconds": time.perf_counter() - started,
+        "sender_cpu_s": time.process_time() - processor_s,
+        "values": float(gateways * number * per_pack),
+    }
+    for task in tasks:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    return taken
+
+
+def run_gateways(
+    port: int, gateways: int, number: int, window: int = 16, per_pack: int = 100, datastreams: int = 10
+) -> dict[str, float]:
+    """As a process of its own."""
+    words = [
+        sys.executable,
+        "-m",
+        "support.gateways",
+        *map(str, (port, gateways, number, window, per_pack, datastreams)),
+    ]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    done = subprocess.run(words, check=True, capture_output=True, text=True, timeout=TIMEOUT_S + 60, env=environment)
+    taken: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return taken
+
+
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(send_all(*map(int, sys.argv[1:7])))))
