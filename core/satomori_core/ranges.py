@@ -37,6 +37,12 @@ def merge(ranges: Iterable[Sequence[int]]) -> list[Range]:
     return merged
 
 
+def intersect(ranges: Iterable[Sequence[int]], others: Iterable[Sequence[int]]) -> list[Range]:
+    """What is in both; both in any order, the result sorted."""
+    ranges = merge(ranges)
+    return subtract(ranges, subtract(ranges, others))
+
+
 def subtract(ranges: Iterable[Sequence[int]], taken: Iterable[Sequence[int]]) -> list[Range]:
     """What of `ranges` is not in `taken`; both in any order, the result sorted."""
     holes = merge(taken)

@@ -3,13 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from satomori_core.ranges import Range, merge, subtract
+from satomori_core.ranges import Range, intersect, merge, subtract
 from satomori_core.vocabulary import Lane
-
-
-def intersect(ranges: Sequence[Range], others: Sequence[Range]) -> list[Range]:
-    """What is in both."""
-    return subtract(ranges, subtract(ranges, others))
 
 
 @dataclass(slots=True)

@@ -118,7 +118,9 @@ class Draft:
         for index, error in refused.items():
             number, place = int(part_of[index]), int(place_of[index])
             bad.setdefault(number, set()).add(place)
-            self._set_aside_value(self.parts[number], place, error)
+            part = self.parts[number]
+            value = part.values[place]
+            self.set_aside_record(part, value[0], error, encode_value(value), _number(part, place))
         for number, part in enumerate(parts, self.judged):
             if part.stream:
                 good = _without(part.seq, bad[number]) if number in bad else part.seq
@@ -171,27 +173,42 @@ class Draft:
             fates = self.of_stream(part.gateway, part.stream)
             fates.set_aside.setdefault(error.reason[:REASON_LETTERS_MAX], []).append((seq, seq))
 
-    def _set_aside_value(self, part: Part, place: int, error: RejectedError) -> int | None:
-        """Its number, if it has one."""
-        value = part.values[place]
-        number = next(islice(numbers(part.seq), place, None), None)
-        self.set_aside_record(part, value[0], error, encode_value(value), number)
-        return number
-
     def set_aside_rejected(self, rejected: Iterable[tuple[Row, str]]) -> None:
         """Take out the rows that the store will never accept, each with the store's reason."""
         reasons = {str(row): reason for row, reason in rejected}  # as text: NaN is not equal to itself
-        bad = [(index, reasons[str(row)]) for index, row in enumerate(self.rows) if str(row) in reasons]
-        for index, reason in bad:
-            part = self.parts[int(self._part_of_row[index])]
-            number = self._set_aside_value(part, int(self._place_of_row[index]), RejectedError("store", reason))
+        why = {index: reasons[str(row)] for index, row in enumerate(self.rows) if str(row) in reasons}
+        for index, part, place, number in self._take_out(np.array(list(why), np.intp)):
+            value = part.values[place]
+            self.set_aside_record(part, value[0], RejectedError("store", why[index]), encode_value(value), number)
+
+    def leave_out_stored(self, ranges: Mapping[str, Sequence[Range]]) -> None:
+        """Take out what another writer has stored meanwhile: it came again, and is acknowledged."""
+        twice: list[int] = []
+        for number, part in enumerate(self.parts):
+            again = set(numbers(ranges.get(part.stream, ())))
+            places = [place for place, seq in enumerate(numbers(part.seq)) if seq in again] if again else []
+            of_part = (self._part_of_row == number) & np.isin(self._place_of_row, places)
+            twice += np.flatnonzero(of_part).tolist() if places else []
+        for _, part, _, seq in self._take_out(np.array(twice, np.intp)):
+            if seq is not None:
+                self.of_stream(part.gateway, part.stream).known.append((seq, seq))
+                self.resent[part.stream] += 1
+
+    def _take_out(self, which: NDArray[np.intp]) -> list[tuple[int, Part, int, int | None]]:
+        """Without these rows: (index, part, place in it, number) of each. This batch does not store their numbers."""
+        taken: list[tuple[int, Part, int, int | None]] = []
+        for index in which.tolist():
+            part, place = self.parts[int(self._part_of_row[index])], int(self._place_of_row[index])
+            number = _number(part, place)
+            taken.append((index, part, place, number))
             if number is not None:
                 fates = self.of_stream(part.gateway, part.stream)
                 fates.stored = subtract(fates.stored, [(number, number)])
         keep = np.ones(len(self.rows), np.bool_)
-        keep[[index for index, _ in bad]] = False
+        keep[which] = False
         self.rows = self.rows.take(keep)
         self._part_of_row, self._place_of_row = self._part_of_row[keep], self._place_of_row[keep]
+        return taken
 
     def counts(self) -> dict[tuple[str, int], int]:
         """How many readings of each stream and datastream."""
@@ -228,6 +245,10 @@ def encode_value(value: Value) -> bytes:
     if unit is not None:
         record["u"] = unit
     return json.dumps([record]).encode()
+
+
+def _number(part: Part, place: int) -> int | None:
+    return next(islice(numbers(part.seq), place, None), None)
 
 
 def _extend(ranges: list[Range], more: Sequence[Range]) -> None:

@@ -21,7 +21,7 @@ from satomori_ingest.plans import Plans, limits
 from satomori_ingest.protocol import Message
 from satomori_ingest.quality import GOOD, check_time, check_value, gross_range
 from satomori_store.ledger import Ledger
-from satomori_store.port import ObservationStore, Row, Rows
+from satomori_store.port import AlreadyStoredError, ObservationStore, Row, Rows
 from satomori_store.registry import Lookup
 
 OWNERS_MAX = 1_000_000
@@ -67,7 +67,11 @@ class Pipeline:
     def write(self, draft: Draft) -> None:
         """Store it durably. Raise UnavailableError where that can't be done now; then nothing may be acknowledged."""
         while True:
-            outcome = self._store.write(draft.batch())
+            try:
+                outcome = self._store.write(draft.batch())
+            except AlreadyStoredError as error:
+                draft.leave_out_stored(error.ranges)
+                continue
             if outcome.rejected:
                 draft.set_aside_rejected(outcome.rejected)
             elif outcome.kept:

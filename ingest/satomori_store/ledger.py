@@ -12,12 +12,12 @@ import numpy as np
 from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, text, update
 
 from satomori_core.clock import DAY_US, HOUR_US
-from satomori_core.ranges import Range, merge, subtract
+from satomori_core.ranges import Range, intersect, merge, subtract
 from satomori_core.vocabulary import SequenceState
 from satomori_store.databases import advisory_lock, execute_many, is_sqlite, reading, writing
 from satomori_store.fates import Fate, overlay
 from satomori_store.ledger_tables import change_table, quarantine_table, range_table, stream_table
-from satomori_store.port import Batch, Change, LedgerEntry, QuarantineRow, Rows
+from satomori_store.port import AlreadyStoredError, Batch, Change, LedgerEntry, QuarantineRow, Rows
 
 # A reader of changes that was away for longer reads its datastreams whole.
 CHANGES_KEPT_US = 14 * DAY_US
@@ -112,7 +112,10 @@ class Ledger:
     # ------------------------------------------------------------------ writing
 
     def record(self, connection: Connection, batch: Batch, stored_at_us: int) -> None:
-        """Ledger, counts, changes and quarantine of `batch`, in the transaction that `connection` is in."""
+        """Ledger, counts, changes and quarantine of `batch`, in the transaction that `connection` is in.
+
+        Raise AlreadyStoredError, for which the transaction has to be rolled back.
+        """
         advisory_lock(connection, _LOCK)
         if batch.ledger:
             self._record_fates(connection, batch.ledger, stored_at_us)
@@ -135,13 +138,19 @@ class Ledger:
         )
         gone: list[dict[str, Any]] = []
         fresh: list[dict[str, Any]] = []
+        twice: dict[str, list[Range]] = {}
         for stream, entries in by_stream.items():
-            for there, result in _overlaid(connection, stream, entries):
-                gone += [{"stream": stream, "first": fate.first} for fate in there if fate not in result]
-                fresh += [_range_values(stream, fate) for fate in result if fate not in there]
+            for there, new, result in _overlaid(connection, stream, entries):
+                if both := intersect(_stored(there), _stored(new)):
+                    twice.setdefault(stream, []).extend(both)
+                before, after = set(there), set(result)
+                gone += [{"stream": stream, "first": fate.first} for fate in before - after]
+                fresh += [_range_values(stream, fate) for fate in after - before]
             highest = max(entry.last for entry in entries)
             if stream in self._highest:  # else the database may know a higher one
                 self._highest[stream] = max(highest, self._highest[stream])
+        if twice:
+            raise AlreadyStoredError(twice)
         if gone:
             connection.execute(_FORGET, gone)
         if fresh:
@@ -306,13 +315,17 @@ def changes_of(rows: Rows) -> list[tuple[int, int, int]]:
 
 def _overlaid(
     connection: Connection, stream: str, entries: Sequence[LedgerEntry]
-) -> Iterable[tuple[set[Fate], set[Fate]]]:
-    """What was there around each cluster of `entries`, and what should be there now."""
+) -> Iterable[tuple[list[Fate], list[Fate], list[Fate]]]:
+    """What was there around each cluster of `entries`, what they say, and what should be there now."""
     for low, high in _clusters(entries):
         rows = connection.execute(_NEAR, {"stream": stream, "low": low - 1, "high": high + 1}).all()
         there = [Fate(first, last, SequenceState(state), reason) for first, last, state, reason in rows]
         new = [Fate(e.first, e.last, e.state, e.reason) for e in entries if low <= e.first <= high]
-        yield set(there), set(overlay([*there, *new]))
+        yield there, new, overlay([*there, *new])
+
+
+def _stored(fates: Iterable[Fate]) -> list[Range]:
+    return [(fate.first, fate.last) for fate in fates if fate.state is SequenceState.STORED]
 
 
 def _range_values(stream: str, fate: Fate) -> dict[str, Any]:

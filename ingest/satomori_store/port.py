@@ -4,13 +4,15 @@ Adapters are synchronous and may be used from any one thread at a time. They rai
 side is away, and nothing else on purpose. A write is always safe to repeat.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from satomori_core.errors import SatomoriError
+from satomori_core.ranges import Range
 from satomori_core.vocabulary import SequenceState
 
 StatusKind = Literal["asset_status", "group_status", "alert"]
@@ -131,6 +133,18 @@ class Batch:
     quarantine: Sequence[QuarantineRow] = ()
 
 
+class AlreadyStoredError(SatomoriError):
+    """Nothing of the batch is recorded: take these numbers and their rows out of it and write the rest at once.
+
+    Another writer has stored them since the batch was drafted: a second worker that was sent the same pack, or a
+    second replay. Counting them again would make the ledger say more than there is. `ranges`: by stream.
+    """
+
+    def __init__(self, ranges: Mapping[str, Sequence[Range]]) -> None:
+        super().__init__(f"stored meanwhile by another writer: {dict(ranges)}")
+        self.ranges = ranges
+
+
 @dataclass(frozen=True, slots=True)
 class WriteOutcome:
     """What became of a batch's rows.
@@ -224,7 +238,10 @@ StatusPoint = AssetStatus | GroupStatus | AlertEvent
 
 class ObservationStore(Protocol):
     def write(self, batch: Batch) -> WriteOutcome:
-        """Store rows, then ledger, counts, changes and quarantine, durably; see WriteOutcome."""
+        """Store rows, then ledger, counts, changes and quarantine, durably; see WriteOutcome.
+
+        Raise AlreadyStoredError where the ledger has numbers as stored that the batch would store.
+        """
         ...
 
     def read(

@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from satomori_core.ranges import numbers, to_ranges
+from satomori_core.ranges import intersect, numbers, to_ranges
 from satomori_core.vocabulary import Lane
-from satomori_edge.lanes import Sent, Window, intersect
+from satomori_edge.lanes import Sent, Window
 
 
 def window(flights_max: int = 2) -> Window:

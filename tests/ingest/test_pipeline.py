@@ -12,11 +12,24 @@ from satomori_core.errors import UnavailableError
 from satomori_core.senml import Loss, Pack, encode
 from satomori_core.vocabulary import Quality
 from satomori_ingest.protocol import Message
+from satomori_ingest.quarantine import replay
 from satomori_ingest.service import make_pipeline, open_stores
 from satomori_ingest.settings import IngestSettings
 from satomori_store.port import Batch, Row, Rows, WriteOutcome
 from support.ingesting import Ingest, message, pack
 
+NODE_9 = """
+[[device]]
+id = "dev-9"
+gateway = "gw-1"
+name = "子機9"
+name_en = "Device 9"
+
+[[datastream]]
+asset = "paddy-1"
+device = "dev-9"
+metric = "air_temperature"
+"""
 NOW_S = now_us() // SECOND_US - 100
 
 
@@ -206,6 +219,34 @@ def test_what_the_store_rejects_is_set_aside(ingest: Ingest, monkeypatch: pytest
     assert ingest.reasons() == {"store": 2}
     counts = ingest.stores.ledger.reading_counts()
     assert [(c.numbered, c.unnumbered) for c in counts.values()] == [(2, 0)]
+
+
+def test_two_workers_that_draft_the_same_pack_count_it_once(ingest: Ingest) -> None:
+    """Both saw its numbers as new; the one that comes second leaves out what is stored, and acknowledges it."""
+    at_us = now_us() - 3600 * SECOND_US
+    stores = open_stores(ingest.state, None)
+    other = make_pipeline(IngestSettings(), stores)
+    first = ingest.pipeline.draft([message(pack(6, 3, at_us=at_us + 2 * SECOND_US))], now_us(), 10_000)
+    second = other.draft([message(pack(10, 1, at_us=at_us)), message(pack(1, None))], now_us(), 10_000)
+    ingest.pipeline.write(first)
+    other.write(second)
+    stores.observations.close()
+    stores.registry.dispose()
+    assert [(list(ack.stored), list(ack.set_aside)) for _, ack in second.acks()] == [([(1, 10)], [])]
+    assert len(second.rows) == 5
+    [audit] = ingest.stores.ledger.audit()
+    assert (audit.stored, audit.resent) == ([(1, 10)], 6)
+    assert [(c.numbered, c.unnumbered) for c in ingest.stores.ledger.reading_counts().values()] == [(10, 1)]
+    assert len(ingest.values()) == 11
+
+
+def test_a_record_that_two_replay_at_once_counts_once(ingest: Ingest) -> None:
+    """Each took it from the quarantine before the other had marked it."""
+    ingest.take(message(records({"n": "dev-9/air_temperature"}, seq=[[1, 1]])))
+    ingest.reload(NODE_9)
+    [entry] = ingest.stores.ledger.quarantine()
+    assert [replay(ingest.pipeline, ingest.stores.ledger, [entry]).replayed for _ in range(2)] == [1, 0]
+    assert [c.numbered for c in ingest.stores.ledger.reading_counts().values()] == [1]
 
 
 def test_a_store_that_is_away_leaves_nothing_behind(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:

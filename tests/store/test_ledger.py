@@ -2,6 +2,8 @@
 
 import itertools
 import threading
+import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -12,7 +14,7 @@ from satomori_core.vocabulary import SequenceState
 from satomori_store.databases import writing
 from satomori_store.fates import Fate, overlay
 from satomori_store.ledger import CHANGES_KEPT_US, Ledger, changes_of
-from satomori_store.port import Batch, LedgerEntry, QuarantineRow, Row, Rows
+from satomori_store.port import AlreadyStoredError, Batch, LedgerEntry, QuarantineRow, Row, Rows
 
 STORED, SET_ASIDE, LOST = SequenceState.STORED, SequenceState.SET_ASIDE, SequenceState.LOST
 T0 = 1_790_000_000_000_000
@@ -84,6 +86,33 @@ def test_what_was_set_aside_and_is_replayed_counts_as_stored(ledger: Ledger) -> 
     _record(ledger, _entries((1, 11, LOST)))
     [row] = ledger.audit()
     assert (row.stored, list(row.set_aside), list(row.lost)) == ([(1, 11)], [], [])
+
+
+def test_of_two_that_store_the_same_numbers_the_second_is_told(ledger: Ledger) -> None:
+    """Two transactions at once: the second waits, sees what the first did, and nothing of its batch is recorded."""
+    batch = replace(_entries((1, 5, STORED), (8, 8, SET_ASIDE), (20, 30, STORED)), counts={("s", 7): 16})
+    begun = threading.Event()
+    told: list[AlreadyStoredError] = []
+
+    def second() -> None:
+        begun.wait(10)
+        try:
+            _record(Ledger(ledger.engine), batch)
+        except AlreadyStoredError as error:
+            told.append(error)
+
+    thread = threading.Thread(target=second)
+    thread.start()
+    with writing(ledger.engine) as connection:
+        ledger.record(connection, Batch(counts={("s", 7): 4}), T0)
+        begun.set()
+        time.sleep(0.2)  # it waits for our transaction now
+        ledger.record(connection, _entries((4, 6, STORED), (8, 8, SET_ASIDE), (30, 30, STORED)), T0)
+    thread.join(10)
+    assert [dict(error.ranges) for error in told] == [{"s": [(4, 5), (30, 30)]}]
+    [row] = ledger.audit()
+    assert (row.stored, row.resent) == ([(4, 6), (30, 30)], 0)
+    assert [c.numbered for c in ledger.reading_counts().values()] == [4]
 
 
 def test_the_audit_tells_each_fate_with_its_reason(ledger: Ledger) -> None:

@@ -1,7 +1,7 @@
 """Many gateways as one process: each sends numbered packs, so many at a time, until ingest has acknowledged them all.
 
-`python -m support.gateways PORT GATEWAYS PACKS WINDOW PER_PACK DATASTREAMS` prints what it took as JSON. All packs are made, and
-all gateways connected, before the first is sent. What ingest needs to know of them is `registry`.
+`run_gateways` starts it and returns what it took. All packs are made, and all gateways connected, before the first is
+sent. What ingest needs to know of them is `registry`.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from satomori_core.broker import BrokerAddress
@@ -80,19 +81,29 @@ def packs(gateway: int, number: int, per_pack: int = 100, datastreams: int = 10)
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """`packs` of each gateway, of `per_pack` readings; `window`: so many of them without an acknowledgement."""
+
+    gateways: int = 50
+    packs: int = 100
+    per_pack: int = 100
+    datastreams: int = 10
+    window: int = 16
+
+
 class _Gateway:
-    def __init__(self, port: int, number: int, made: list[bytes], window: int, per_pack: int) -> None:
+    def __init__(self, port: int, number: int, load: Load) -> None:
         self._topic = Topic(f"gw-{number}", "telemetry").encode()
-        self._packs = made
-        self._window = window
-        self._per_pack = per_pack
+        self._packs = packs(number, load.packs, load.per_pack, load.datastreams)
+        self._load = load
         self._sent = self._acknowledged = 0
         self.done = asyncio.Event()
         subscription = Subscription([Topic(f"gw-{number}", "ack").encode()])
         self.session = Session(BrokerAddress("127.0.0.1", port), Identity(f"gw-{number}"), subscription, self._take)
 
     def send(self) -> None:
-        last = min(len(self._packs), self._acknowledged // self._per_pack + self._window)
+        last = min(len(self._packs), self._acknowledged // self._load.per_pack + self._load.window)
         if last > self._sent:
             self.session.publish([(self._topic, pack) for pack in self._packs[self._sent : last]], qos=1)
             self._sent = last
@@ -101,29 +112,33 @@ class _Gateway:
         self.session.release(messages)
         self._acknowledged += sum(count(decode_ack(message.payload).stored) for message in messages)
         self.send()
-        if self._acknowledged >= len(self._packs) * self._per_pack:
+        if self._acknowledged >= len(self._packs) * self._load.per_pack:
             self.done.set()
 
 
-async def send_all(
-    port: int, gateways: int, number: int, window: int, per_pack: int, datastreams: int
-) -> dict[str, float]:
-    """Seconds from the first pack to the last acknowledgement, and what this process itself took."""
-    every = [_Gateway(port, g, packs(g, number, per_pack, datastreams), window, per_pack) for g in range(gateways)]
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """`seconds`: from the first pack sent to the last acknowledgement. `cpu_s`: of the sender itself."""
+
+    seconds: float
+    values: int
+    cpu_s: float
+
+
+async def send_all(port: int, load: Load) -> Taken:
+    every = [_Gateway(port, number, load) for number in range(load.gateways)]
     tasks = [asyncio.create_task(one.session.run()) for one in every]
     for one in every:
         await one.session.ready.wait()
-    started, processor_s = time.perf_counter(), time.process_time()
+    started, cpu_s = time.perf_counter(), time.process_time()
     for one in every:
         one.send()
     async with asyncio.timeout(TIMEOUT_S):
         for one in every:
             await one.done.wait()
-    taken = {
-        "seconds": time.perf_counter() - started,
-        "sender_cpu_s": time.process_time() - processor_s,
-        "values": float(gateways * number * per_pack),
-    }
+    taken = Taken(
+        time.perf_counter() - started, load.gateways * load.packs * load.per_pack, time.process_time() - cpu_s
+    )
     for task in tasks:
         task.cancel()
         with suppress(asyncio.CancelledError):
@@ -131,21 +146,13 @@ async def send_all(
     return taken
 
 
-def run_gateways(
-    port: int, gateways: int, number: int, window: int = 16, per_pack: int = 100, datastreams: int = 10
-) -> dict[str, float]:
+def run_gateways(port: int, load: Load) -> Taken:
     """As a process of its own."""
-    words = [
-        sys.executable,
-        "-m",
-        "support.gateways",
-        *map(str, (port, gateways, number, window, per_pack, datastreams)),
-    ]
+    words = [sys.executable, "-m", "support.gateways", str(port), json.dumps(asdict(load))]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
     done = subprocess.run(words, check=True, capture_output=True, text=True, timeout=TIMEOUT_S + 60, env=environment)
-    taken: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return taken
+    return Taken(**json.loads(done.stdout.splitlines()[-1]))
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(send_all(*map(int, sys.argv[1:7])))))
+    print(json.dumps(asdict(asyncio.run(send_all(int(sys.argv[1]), Load(**json.loads(sys.argv[2])))))))
