@@ -81,7 +81,7 @@ class Part:
     seq: Sequence[Range]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Draft:
     """`replaying`: records from the quarantine, whose numbers the ledger knows as set aside.
 

@@ -1,11 +1,13 @@
 """From messages to a stored batch and its acknowledgements: decode, look up, convert, judge, number, write.
 
-Runs in one thread at a time and waits for nothing but the store. Whatever can't be accepted becomes a quarantine row
-with its reason, in the same batch; nothing is acknowledged before the batch is stored.
+Drafting runs in one thread and writing in one, which may be another: a draft is only touched by the one whose turn it
+is. Whatever can't be accepted becomes a quarantine row with its reason, in the same batch; nothing is acknowledged
+before the batch is stored.
 """
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import accumulate
 
@@ -46,6 +48,7 @@ class Pipeline:
         self.use(lookup)
         self._owner_of_stream = owner_of_stream
         self._owners: dict[str, str] = {}
+        self._unwritten: list[Draft] = []
         self._future_max_us = round(future_max_s * 1e6)
 
     def use(self, lookup: Lookup) -> None:
@@ -64,6 +67,10 @@ class Pipeline:
         self.judge(draft)
         return draft
 
+    def expect(self, draft: Draft) -> None:
+        """It will be written, however long that takes: its numbers are known from now on."""
+        self._unwritten.append(draft)
+
     def write(self, draft: Draft) -> None:
         """Store it durably. Raise UnavailableError where that can't be done now; then nothing may be acknowledged."""
         while True:
@@ -77,6 +84,8 @@ class Pipeline:
             elif outcome.kept:
                 raise UnavailableError(f"the store kept {len(outcome.kept)} of {len(draft.rows)} rows back")
             else:
+                with suppress(ValueError):
+                    self._unwritten.remove(draft)
                 return
 
     # ------------------------------------------------------------------ one message
@@ -140,7 +149,10 @@ class Pipeline:
         fates = draft.of_stream(decoded.gateway, stream)
         known = fates.seen(decoded.seq)
         if not draft.replaying:
-            known = [*known, *self._ledger.known(stream, decoded.seq)]
+            for other in self._unwritten.copy():
+                if fates_there := other.fates.get((decoded.gateway, stream)):
+                    known += fates_there.seen(decoded.seq)
+            known += self._ledger.known(stream, decoded.seq)
         skipped = frozenset(numbers(known))
         draft.resent[stream] += len(skipped)
         fates.known += known

@@ -1,8 +1,8 @@
-"""`satomori ingest` at work: a session per lane, one thread that drafts and stores batches, acknowledgements after it.
+"""`satomori ingest` at work: a session per lane, a thread that drafts batches, one that stores them, then the acks.
 
 Each lane has an MQTT session of its own, since acknowledgements must go out in the order of arrival: so neither waits
 for the other. Batches are stored one at a time, fresh before backlog, and a backlog's batch is bounded: what happens
-now waits for one such batch at most.
+now waits for two such batches at most, one that is being stored and one that is drafted already.
 """
 
 import asyncio
@@ -71,6 +71,15 @@ class _Lane:
     since: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What `messages` of `lane` say, drafted and not yet stored."""
+
+    lane: _Lane
+    messages: Sequence[Message]
+    draft: Draft
+
+
 def open_stores(state: Path, config: Path | None) -> Stores:
     registry, ledger = open_registry(state, config), open_ledger(state, config)
     return Stores(registry, ledger, open_store(state, config, ledger))
@@ -107,6 +116,8 @@ class Service:
         self._arrived = asyncio.Event()
         self._statuses: deque[Message] = deque()
         self._sessions: list[Session] = []
+        self._ending = asyncio.Event()
+        self._stored: asyncio.Task[None]  # the newest batch's, since the start an empty one
         mappings = [self._shared(mapping.topic_filter()) for mapping in settings.mapping]
         for lane in self._lanes:
             others = mappings if lane.name is Lane.TELEMETRY else []
@@ -158,7 +169,7 @@ class Service:
 
     async def run(self) -> NoReturn:
         """Raise SettingsError where the broker can't be used with these settings."""
-        with ThreadPoolExecutor(1, thread_name_prefix="store") as thread:
+        with ThreadPoolExecutor(1, thread_name_prefix="draft") as thread:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._watch_registry(thread), name="registry")
                 for session in self._sessions:
@@ -210,62 +221,62 @@ class Service:
 
     # ------------------------------------------------------------------ writing
 
-    async def _write_batches(self, thread: ThreadPoolExecutor) -> NoReturn:
+    async def _write_batches(self, drafting: ThreadPoolExecutor) -> NoReturn:
+        """While one batch is being stored, the next one is drafted: they wait for different things."""
+        self._stored = asyncio.create_task(asyncio.sleep(0), name="store")
+        with ThreadPoolExecutor(1, thread_name_prefix="store") as storing:
+            try:
+                while True:
+                    batch = await self._next_batch(drafting)
+                    await self._stored
+                    self._stored = asyncio.create_task(self._store(storing, batch), name="store")
+                    self._stored.add_done_callback(lambda _: self._arrived.set())
+            finally:
+                # What is being stored is acknowledged before we end; a store that is away is not waited for.
+                self._ending.set()
+                await self._stored
+
+    async def _next_batch(self, drafting: ThreadPoolExecutor) -> _Batch:
         retry_s = 0.0
         while True:
             lane = await self._next_lane()
             messages = [lane.waiting.popleft() for _ in range(min(len(lane.waiting), BATCH_MESSAGES_MAX))]
             try:
-                await self._write_batch(thread, lane, messages)
-                retry_s = 0.0
+                draft = await asyncio.get_running_loop().run_in_executor(drafting, self._draft, lane.name, messages)
             except UnavailableError as error:
                 lane.waiting.extendleft(reversed(messages))
                 retry_s = min(RETRY_MAX_S, max(error.retry_after_s, retry_s * 2))
-                log.warning("store away, keeping what came", lane=lane.name, reason=str(error), retry_s=retry_s)
-                await asyncio.sleep(retry_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not cryptography
+                log.warning("ledger away, keeping what came", lane=lane.name, reason=str(error), retry_s=retry_s)
+                await asyncio.sleep(_jittered(retry_s))
+            else:
+                lane.waiting.extendleft(reversed(messages[draft.messages :]))
+                return _Batch(lane, messages[: draft.messages], draft)
 
     async def _next_lane(self) -> _Lane:
-        """The first lane that has a batch ready: it is old enough, or large enough."""
+        """The first lane that has a batch ready: it is old enough, or large enough.
+
+        While another batch is being stored there is no hurry, and a larger batch costs less a value.
+        """
         loop = asyncio.get_running_loop()
         while True:
+            is_free = self._stored.done()
+            if is_free:
+                self._stored.result()
             ages = []
             for lane in self._lanes:
                 if lane.waiting:
                     left_s = lane.since + self._settings.batch_age_s - loop.time()
-                    if left_s <= 0 or len(lane.waiting) >= RIPE_MESSAGES:
+                    ripe = RIPE_MESSAGES if is_free else max(RIPE_MESSAGES, self._settings.receive_max // 8)
+                    if (is_free and left_s <= 0) or len(lane.waiting) >= ripe:
                         return lane
-                    ages.append(left_s)
+                    ages += [left_s] if is_free else []
             self._arrived.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(ages, default=None)):
                     await self._arrived.wait()
 
-    async def _write_batch(self, thread: ThreadPoolExecutor, lane: _Lane, messages: list[Message]) -> None:
-        """Raise UnavailableError, with `messages` untouched."""
-        loop = asyncio.get_running_loop()
-        started = loop.time()
-        storing = loop.run_in_executor(thread, self._store, lane.name, messages)
-        try:
-            draft = await asyncio.shield(storing)
-        except asyncio.CancelledError:
-            # A thread can't be stopped: what it stores is acknowledged, and then we end.
-            with suppress(UnavailableError):
-                self._settle(lane, messages, await storing)
-            raise
-        self._settle(lane, messages, draft)
-        log.info(
-            "batch stored",
-            lane=lane.name,
-            messages=draft.messages,
-            values=len(draft.rows),
-            set_aside=len(draft.quarantine),
-            resent=sum(draft.resent.values()),
-            waiting=len(lane.waiting),
-            took_ms=round((loop.time() - started) * 1000, 1),
-        )
-
-    def _store(self, lane: Lane, messages: list[Message]) -> Draft:
-        """In the thread."""
+    def _draft(self, lane: Lane, messages: list[Message]) -> Draft:
+        """In the thread for drafts."""
         at_us = now_us()
         settings = self._settings
         values_max = settings.batch_values_max if lane is Lane.TELEMETRY else settings.backlog_batch_values_max
@@ -275,16 +286,50 @@ class Service:
             with suppress(UnavailableError):
                 if self._reload_registry():
                     draft = self._pipeline.draft(messages, at_us, values_max)
-        self._pipeline.write(draft)
         for gateway in {part.gateway for part in draft.parts}:
             self._gateways.see(gateway, at_us)
+        self._pipeline.expect(draft)
         return draft
 
-    def _settle(self, lane: _Lane, messages: list[Message], draft: Draft) -> None:
-        """It is stored: acknowledge it to the broker and to the edges, wake who waits for it, put the rest back."""
-        lane.waiting.extendleft(reversed(messages[draft.messages :]))
-        lane.session.release(messages[: draft.messages])
-        acks = [(Topic(gateway, "ack").encode(), encode_ack(ack)) for gateway, ack in draft.acks()]
-        lane.session.publish(acks, qos=1)
-        if len(draft.rows):
-            lane.session.publish([(STORED, b'{"values":%d}' % len(draft.rows))])
+    async def _store(self, storing: ThreadPoolExecutor, batch: _Batch) -> None:
+        """Again and again until it is stored, then settle it. What was drafted since counts on it."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        retry_s = 0.0
+        while True:
+            try:
+                await loop.run_in_executor(storing, self._pipeline.write, batch.draft)
+                break
+            except UnavailableError as error:
+                if self._ending.is_set():
+                    return
+                retry_s = min(RETRY_MAX_S, max(error.retry_after_s, retry_s * 2))
+                log.warning("store away, keeping what came", lane=batch.lane.name, reason=str(error), retry_s=retry_s)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_jittered(retry_s)):
+                        await self._ending.wait()
+        self._settle(batch)
+        log.info(
+            "batch stored",
+            lane=batch.lane.name,
+            messages=batch.draft.messages,
+            values=len(batch.draft.rows),
+            set_aside=len(batch.draft.quarantine),
+            resent=sum(batch.draft.resent.values()),
+            waiting=len(batch.lane.waiting),
+            took_ms=round((loop.time() - started) * 1000, 1),
+        )
+
+    def _settle(self, batch: _Batch) -> None:
+        """It is stored: acknowledge it to the broker and to the edges, wake who waits for it."""
+        session = batch.lane.session
+        session.release(batch.messages)
+        session.publish(
+            [(Topic(gateway, "ack").encode(), encode_ack(ack)) for gateway, ack in batch.draft.acks()], qos=1
+        )
+        if len(batch.draft.rows):
+            session.publish([(STORED, b'{"values":%d}' % len(batch.draft.rows))])
+
+
+def _jittered(wait_s: float) -> float:
+    return wait_s * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not cryptography
