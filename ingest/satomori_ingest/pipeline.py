@@ -6,16 +6,17 @@ before the batch is stored.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import accumulate
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from satomori_core.errors import RejectedError, UnavailableError
-from satomori_core.ranges import Range, numbers, to_ranges
+from satomori_core.ranges import Range, intersect, numbers, to_ranges
 from satomori_core.senml import PAYLOAD_BYTES_MAX
 from satomori_ingest.decoders import Decoded, Decoder, Decoders, Value, Values
 from satomori_ingest.draft import REASON_LETTERS_MAX, Draft, Part
@@ -27,6 +28,16 @@ from satomori_store.port import AlreadyStoredError, ObservationStore, Row, Rows
 from satomori_store.registry import Lookup
 
 OWNERS_MAX = 1_000_000
+
+
+class _Read(NamedTuple):
+    """What a message says, or why nothing can be read."""
+
+    message: Message
+    gateway: str
+    decoder: Decoder | None
+    decoded: Decoded | None
+    error: RejectedError | None
 
 
 class Pipeline:
@@ -60,10 +71,18 @@ class Pipeline:
     def draft(self, messages: Iterable[Message], received_at_us: int, values_max: int) -> Draft:
         """As many messages, in order, as come to `values_max` values. Raise UnavailableError: the ledger is away."""
         draft = Draft(received_at_us)
+        read: list[_Read] = []
+        values = 0
         for message in messages:
-            self.add(draft, message)
-            if draft.values + len(draft.quarantine) >= values_max:
+            one = self._read(message)
+            read.append(one)
+            values += 1 if one.decoded is None else len(one.decoded.values)
+            if values >= values_max:
                 break
+        decoded = [one.decoded for one in read if one.decoded is not None]
+        known = self._ledger.known_of([(d.stream, d.seq) for d in decoded if d.stream is not None and d.seq])
+        for one in read:
+            self._take(draft, one, known)
         self.judge(draft)
         return draft
 
@@ -91,8 +110,10 @@ class Pipeline:
     # ------------------------------------------------------------------ one message
 
     def add(self, draft: Draft, message: Message, record_of: tuple[str, int] | None = None) -> None:
-        """What a message says, into `draft`, to be judged. `record_of`: stream and number of a replayed one."""
-        draft.messages += 1
+        """What a replayed message says, into `draft`, to be judged. `record_of`: its stream and number."""
+        self._take(draft, self._read(message), {}, record_of)
+
+    def _read(self, message: Message) -> _Read:
         gateway, decoder = "", None
         try:
             decoder = self._decoders.find(message.topic)
@@ -100,7 +121,18 @@ class Pipeline:
             _check_whole(message)
             decoded = decoder.decode(message.topic, message.payload, message.received_at_us)
         except RejectedError as error:
-            self._refuse(draft, message, gateway, decoder, error)
+            return _Read(message, gateway, decoder, None, error)
+        return _Read(message, gateway, decoder, decoded, None)
+
+    def _take(
+        self, draft: Draft, read: _Read, known: Mapping[str, Sequence[Range]], record_of: tuple[str, int] | None = None
+    ) -> None:
+        """`known`: of the batch's streams, what the ledger has already."""
+        draft.messages += 1
+        message, decoded = read.message, read.decoded
+        if read.error is not None:
+            self._refuse(draft, message, read.gateway, read.decoder, read.error)
+        if decoded is None:
             return
         stream = decoded.stream
         if stream is not None and self._owner(stream, decoded.gateway) != decoded.gateway:
@@ -109,7 +141,7 @@ class Pipeline:
             fates = draft.of_stream(decoded.gateway, stream)
             fates.lost += [replace(loss, reason=_plain(loss.reason)) for loss in decoded.losses]
         elif stream is not None:
-            self._accept_numbered(draft, message, decoded, stream)
+            self._accept_numbered(draft, message, decoded, known.get(stream, ()))
         elif record_of is not None:
             self._accept(draft, message, decoded, record_of[0], [(record_of[1], record_of[1])])
         else:
@@ -144,15 +176,16 @@ class Pipeline:
             owner = self._owners[stream] = self._owner_of_stream(stream) or gateway
         return owner
 
-    def _accept_numbered(self, draft: Draft, message: Message, decoded: Decoded, stream: str) -> None:
-        """Leave out what the ledger or this batch has already."""
+    def _accept_numbered(self, draft: Draft, message: Message, decoded: Decoded, in_ledger: Sequence[Range]) -> None:
+        """Leave out what the ledger, this batch or one that is about to be stored has already."""
+        stream = decoded.stream or ""
         fates = draft.of_stream(decoded.gateway, stream)
         known = fates.seen(decoded.seq)
         if not draft.replaying:
             for other in self._unwritten.copy():
                 if fates_there := other.fates.get((decoded.gateway, stream)):
                     known += fates_there.seen(decoded.seq)
-            known += self._ledger.known(stream, decoded.seq)
+            known += intersect(decoded.seq, in_ledger) if in_ledger else []
         skipped = frozenset(numbers(known))
         draft.resent[stream] += len(skipped)
         fates.known += known

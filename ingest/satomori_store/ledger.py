@@ -6,7 +6,7 @@ their commits, so a reader that has seen one has seen all before it.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, text, update
@@ -28,6 +28,7 @@ _RANGE_GAP = 1000
 _PRUNED_ROWS_MAX = 200_000
 _IDS_PER_STATEMENT = 500  # SQLite takes at most 32,766 parameters in a statement
 _LOCK = 5_326_002
+T = TypeVar("T")
 
 _SEEN = text(
     "INSERT INTO ledger_stream (stream, gateway, first_seen_us, last_seen_us, resent) "
@@ -43,6 +44,11 @@ _CHANGE = "INSERT INTO change (datastream, from_us, until_us, stored_at_us) VALU
 _NEAR = text(
     'SELECT "first", "last", state, reason FROM ledger_range '
     'WHERE stream = :stream AND "first" <= :high AND "last" >= :low'
+)
+_KNOWN = (
+    "WITH wanted(stream, low, high) AS (VALUES {wanted}) "
+    'SELECT r.stream, r."first", r."last" FROM wanted w JOIN ledger_range r '
+    'ON r.stream = w.stream AND r."first" <= w.high AND r."last" >= w.low'
 )
 _FORGET = text('DELETE FROM ledger_range WHERE stream = :stream AND "first" = :first')
 _PRUNE = text(
@@ -177,21 +183,33 @@ class Ledger:
 
     # ------------------------------------------------------------------ reading
 
-    def known(self, stream: str, ranges: Sequence[Sequence[int]]) -> list[Range]:
-        """What of `ranges` already has an entry: stored, set aside or lost."""
-        if not ranges:
-            return []
-        if self._is_new(stream, min(first for first, _ in ranges)):
-            return []
-        low, high = min(first for first, _ in ranges), max(last for _, last in ranges)
-        columns = range_table.c
+    def known_of(self, numbered: Iterable[tuple[str, Sequence[Range]]]) -> dict[str, list[Range]]:
+        """By stream: ranges that have an entry, at least all that meet the given ones. One question for all."""
+        bounds: dict[str, tuple[int, int]] = {}
+        for stream, ranges in numbered:
+            low, high = bounds.get(stream, (ranges[0][0], 0))
+            bounds[stream] = (
+                min(low, *(first for first, _ in ranges)),
+                max(high, *(last for _, last in ranges)),
+            )
+        asked = [(stream, low, high) for stream, (low, high) in bounds.items() if not self._is_new(stream, low)]
+        known: dict[str, list[Range]] = {}
+        if not asked:
+            return known
         with reading(self.engine) as connection:
-            rows = connection.execute(
-                select(columns.first, columns.last).where(
-                    columns.stream == stream, columns.first <= high, columns.last >= low
-                )
-            ).all()
-        return subtract(ranges, subtract(ranges, [(row.first, row.last) for row in rows]))
+            for part in _parts(asked):
+                wanted = ", ".join(["(?, CAST(? AS BIGINT), CAST(? AS BIGINT))"] * len(part))
+                statement = _KNOWN.format(wanted=wanted)
+                if not is_sqlite(connection):
+                    statement = statement.replace("?", "%s")
+                parameters = tuple(value for row in part for value in row)
+                for stream, first, last in connection.exec_driver_sql(statement, parameters):
+                    known.setdefault(stream, []).append((first, last))
+        return known
+
+    def known(self, stream: str, ranges: Sequence[Range]) -> list[Range]:
+        """What of `ranges` already has an entry: stored, set aside or lost."""
+        return intersect(ranges, self.known_of([(stream, ranges)]).get(stream, ())) if ranges else []
 
     def _is_new(self, stream: str, first: int) -> bool:
         if not is_sqlite(self.engine):
@@ -389,5 +407,5 @@ def _quarantine_entry(row: RowMapping) -> QuarantineEntry:
     )
 
 
-def _parts(ids: Sequence[int]) -> list[Sequence[int]]:
+def _parts(ids: Sequence[T]) -> list[Sequence[T]]:
     return [ids[start : start + _IDS_PER_STATEMENT] for start in range(0, len(ids), _IDS_PER_STATEMENT)]
