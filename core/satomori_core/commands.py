@@ -14,11 +14,12 @@ from enum import StrEnum
 from typing import TypeGuard, TypeVar
 
 from satomori_core.errors import RejectedError
-from satomori_core.senml import parse_json
 from satomori_core.topics import is_name
 
 COMMAND_BYTES_MAX = 4096
 REASON_LETTERS_MAX = 200
+TIME_S_MAX = 2**33  # the year 2242; until then a double comes back to the same µs by rounding
+WHOLE_MAX = 2**53  # beyond it a double does not hold every whole number
 
 W = TypeVar("W", bound=StrEnum)
 
@@ -47,6 +48,54 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
+class Reason(StrEnum):
+    """Why a command was not done; `Reply.reason` is one of these words, a colon and the particulars."""
+
+    # refused, expired
+    NOT_COMMAND = "not_command"  # what came is no command, but has an id
+    RETAINED = "retained"  # the broker had kept it: nobody knows how old it is
+    REMOTE_OFF = "remote_off"
+    CLOCK = "clock"  # the gateway's clock is not trusted, so nothing can be said to be in time
+    FUTURE = "future"  # issued later than now, or valid for longer than may be
+    LATE = "late"
+    FORGOTTEN = "forgotten"  # older than the gateway's memory of what it did
+    BUSY = "busy"
+    UNKNOWN = "unknown"  # no such actuator, or no such device that is sampled
+    ARGUMENTS = "arguments"
+    VALUE = "value"
+    RUN_TIME = "run_time"
+    PAUSE = "pause"
+    INTERVAL = "interval"
+    NOT_SAFE = "not_safe"  # not at its fail-safe position yet, after a start or a failure
+    JOURNAL = "journal"  # it could not be written down, and what is not written down is not done
+    # failed
+    NO_ANSWER = "no_answer"
+    DEVICE = "device"  # it answers that it does not
+    READ_BACK = "read_back"
+    OVERTAKEN = "overtaken"  # another command came before this one was read back
+    INTERRUPTED = "interrupted"  # the edge ended in the midst of it
+
+    def text(self, particulars: str) -> str:
+        return f"{self}: {particulars}"[:REASON_LETTERS_MAX]
+
+
+def reason_of(text: str) -> Reason | None:
+    """The word that a reply's reason begins with; None for one that this version does not know."""
+    word = text.partition(":")[0]
+    return Reason(word) if word in set(Reason) else None
+
+
+class Ended(StrEnum):
+    """Why a run ended. failed: it was not read back, and the actuator went to its fail-safe position."""
+
+    RUN_TIME = "run_time"
+    LINK_LOST = "link_lost"
+    STOPPED = "stopped"
+    REPLACED = "replaced"
+    RESTART = "restart"
+    FAILED = "failed"
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     id: str
@@ -60,8 +109,8 @@ class Command:
 class Reply:
     """`repeated`: the gateway had this id already and did nothing now; the rest says what became of it then.
 
-    `until_us`: when a timed run ends by itself. `ended_us`, `ended_why`: when and why it did (`run_time`, `link_lost`,
-    `stopped`, `replaced`, `restart`); a second reply brings them.
+    `reason`: a `Reason` and its particulars. `until_us`: when a timed run ends by itself. `ended_us`, `ended_why`: when
+    the fail-safe position was read back, or another run took its place, and which `Ended`; a second reply brings them.
     """
 
     id: str
@@ -91,8 +140,8 @@ def decode_command(payload: bytes) -> Command:
     """Raise RejectedError for what is not a command; whether it may be carried out is not looked at."""
     document = _document(payload)
     args = document.get("args", {})
-    if not isinstance(args, dict) or not all(_is_argument(value) for value in args.values()):
-        raise RejectedError("not_command", "args is an object of texts and finite numbers")
+    if not isinstance(args, dict) or not all(_is_text(key) and _is_argument(args[key]) for key in args):
+        raise RejectedError("not_command", f"args is an object of texts and numbers up to {WHOLE_MAX:.0e}")
     return Command(
         _id(document),
         _time(document, "issued_at"),
@@ -100,6 +149,14 @@ def decode_command(payload: bytes) -> Command:
         _word(Action, document, "action"),
         args,
     )
+
+
+def id_of(payload: bytes) -> str | None:
+    """The id of a command that may not be one, so that its sender can be told; None where it has none."""
+    try:
+        return _id(_document(payload))
+    except RejectedError:
+        return None
 
 
 def encode_reply(reply: Reply) -> bytes:
@@ -144,7 +201,10 @@ def _text(document: object) -> bytes:
 def _document(payload: bytes) -> dict[str, object]:
     if len(payload) > COMMAND_BYTES_MAX:
         raise RejectedError("too_large", f"{len(payload)} bytes; the limit is {COMMAND_BYTES_MAX}")
-    document = parse_json(payload)
+    try:
+        document = json.loads(payload.decode())  # not by json.loads alone: that lets surrogates pass
+    except (ValueError, RecursionError) as error:
+        raise RejectedError("not_json", f"the message is not JSON: {error}") from None
     if not isinstance(document, dict):
         raise RejectedError("not_command", "a command or its reply is a JSON object")
     return document
@@ -159,7 +219,7 @@ def _id(document: dict[str, object]) -> str:
 
 def _time(document: dict[str, object], key: str) -> int:
     found = document.get(key)
-    if not _is_number(found) or not 0 <= found <= 1e11:
+    if not _is_number(found) or not 0 <= found <= TIME_S_MAX:
         raise RejectedError("not_command", f"{key} is {found!r}, not seconds since 1970")
     return round(found * 1e6)
 
@@ -173,14 +233,21 @@ def _word(kind: type[W], document: dict[str, object], key: str) -> W:
 
 def _words(document: dict[str, object], key: str) -> str:
     found = document.get(key, "")
-    if not isinstance(found, str):
+    if not _is_text(found):
         raise RejectedError("not_command", f"{key} is {found!r}, not text")
     return found[:REASON_LETTERS_MAX]
 
 
 def _is_argument(value: object) -> bool:
-    return isinstance(value, str) or _is_number(value)
+    return _is_text(value) or _is_number(value)
+
+
+def _is_text(value: object) -> TypeGuard[str]:
+    """Not what JSON can say and UTF-8 can't: half of a surrogate pair."""
+    return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= WHOLE_MAX
