@@ -11,6 +11,7 @@ else
   need mosquitto_pub mosquitto-clients
   need influxd influxdb
   need nginx nginx-light
+  need mbpoll mbpoll
   need chromium chromium
   need g++ g++
   need make make

@@ -1,9 +1,11 @@
-"""The Modbus source on a real bus: requests, refusals, and the rhythm beside a dead slave."""
+"""The Modbus source on real lines, RTU and TCP: requests, refusals, and the rhythm beside a dead slave."""
 
 import asyncio
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,10 +16,29 @@ from satomori_core.readings import Reading
 from satomori_edge.settings import ModbusSettings, Register, Slave
 from satomori_edge.sources.modbus import ModbusSource
 from support.edge import slaves
+from support.ports import free_ports
 from support.serial import cable
 
 INTERVAL_S = 0.25
 TIMEOUT_S = 0.15
+
+
+@dataclass
+class Wire:
+    """`slaves_at`: where the slaves are; `settings`: how the source reaches them."""
+
+    slaves_at: Path | int
+    settings: Callable[..., ModbusSettings]
+
+
+@pytest.fixture(params=["rtu", "tcp"])
+def wire(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Wire]:
+    if request.param == "tcp":
+        [port] = free_ports(1)
+        yield Wire(port, partial(ModbusSettings, host="127.0.0.1", tcp_port=port))
+    else:
+        with cable(tmp_path) as line:
+            yield Wire(line.far, partial(ModbusSettings, str(line.near)))
 
 
 async def listen(settings: ModbusSettings, seconds: float) -> tuple[ModbusSource, list[tuple[float, Reading]]]:
@@ -34,13 +55,13 @@ async def listen(settings: ModbusSettings, seconds: float) -> tuple[ModbusSource
     return source, got
 
 
-async def test_a_dead_slave_leaves_the_others_their_rhythm(tmp_path: Path) -> None:
+async def test_a_dead_slave_leaves_the_others_their_rhythm(wire: Wire) -> None:
     """Ten values a slave in 2.5 s, none later than a silence and a half; and the dead one costs few of them."""
-    with cable(tmp_path) as line:
-        async with slaves(line.far, {1: [10], 3: [30]}, dead=[2]) as requests:
-            members = tuple(Slave(unit, f"d{unit}", (Register(0, "rain", unit="mm"),)) for unit in (1, 2, 3))
-            settings = ModbusSettings(str(line.near), members, timeout_s=TIMEOUT_S, interval_s=INTERVAL_S)
-            source, got = await listen(settings, 10 * INTERVAL_S)
+    async with slaves(wire.slaves_at, {1: [10], 3: [30]}, dead=[2]) as requests:
+        members = tuple(Slave(unit, f"d{unit}", (Register(0, "rain", unit="mm"),)) for unit in (1, 2, 3))
+        source, got = await listen(
+            wire.settings(slaves=members, timeout_s=TIMEOUT_S, interval_s=INTERVAL_S), 10 * INTERVAL_S
+        )
     for device in ("d1", "d3"):
         times = [at for at, reading in got if reading.device == device]
         assert len(times) >= 9
@@ -52,25 +73,33 @@ async def test_a_dead_slave_leaves_the_others_their_rhythm(tmp_path: Path) -> No
     assert source.slave_errors == {1: 0, 2: asked, 3: 0}
 
 
-async def test_neighbours_are_asked_for_once(tmp_path: Path) -> None:
-    with cable(tmp_path) as line:
-        async with slaves(line.far, {1: [7, 0x4148, 0, 65535]}) as requests:
-            registers = (
-                Register(0, "rain"), Register(1, "flow", type="float32"), Register(3, "tilt", type="int16", unit="deg"),
-            )  # fmt: skip
-            _, got = await listen(ModbusSettings(str(line.near), (Slave(1, "a", registers),)), 0.5)
+async def test_a_unit_that_a_gateway_does_not_reach_is_as_good_as_silent(wire: Wire) -> None:
+    """The peer answers at once that nothing comes from unit 2; it is asked ever more rarely all the same."""
+    async with slaves(wire.slaves_at, {1: [10]}, unreached=[2]) as requests:
+        members = tuple(Slave(unit, f"d{unit}", (Register(0, "rain", unit="mm"),)) for unit in (1, 2))
+        source, got = await listen(wire.settings(slaves=members, timeout_s=TIMEOUT_S, interval_s=0.1), 1.5)
+    assert {reading.device for _, reading in got} == {"d1"}
+    asked = sum(request[0] == 2 for request in requests)
+    assert 2 <= asked <= 5
+    assert source.slave_errors == {1: 0, 2: asked}
+
+
+async def test_neighbours_are_asked_for_once(wire: Wire) -> None:
+    async with slaves(wire.slaves_at, {1: [7, 0x4148, 0, 65535]}) as requests:
+        registers = (
+            Register(0, "rain"), Register(1, "flow", type="float32"), Register(3, "tilt", type="int16", unit="deg"),
+        )  # fmt: skip
+        _, got = await listen(wire.settings(slaves=(Slave(1, "a", registers),)), 0.5)
     assert len(requests) == 1
     assert [(r.metric, r.value) for _, r in got] == [("rain", 7.0), ("flow", 12.5), ("tilt", -1.0)]
     assert len({r.observed_at_us for _, r in got}) == 1
 
 
-async def test_one_refused_request_does_not_touch_the_others(tmp_path: Path) -> None:
+async def test_one_refused_request_does_not_touch_the_others(wire: Wire) -> None:
     """An address that the slave does not have is an error of this request, told once; the slave is not dead."""
-    with cable(tmp_path) as line:
-        async with slaves(line.far, {1: [7]}):
-            registers = (Register(0, "rain"), Register(500, "flow"))
-            settings = ModbusSettings(str(line.near), (Slave(1, "a", registers),), interval_s=0.1)
-            source, got = await listen(settings, 0.55)
+    async with slaves(wire.slaves_at, {1: [7]}):
+        registers = (Register(0, "rain"), Register(500, "flow"))
+        source, got = await listen(wire.settings(slaves=(Slave(1, "a", registers),), interval_s=0.1), 0.55)
     assert len(got) >= 4
     assert {r.metric for _, r in got} == {"rain"}
     assert source.errors >= 4
@@ -98,11 +127,10 @@ async def test_coils_discrete_inputs_and_input_registers(tmp_path: Path) -> None
     assert {r.metric: r.value for _, r in got} == {"pump_running": 1.0, "gate_opening": 1.0, "rain": 42.0}
 
 
-async def test_what_is_not_a_number_is_no_reading(tmp_path: Path) -> None:
+async def test_what_is_not_a_number_is_no_reading(wire: Wire) -> None:
     """A float32 NaN, which many probes send for `no value`."""
-    with cable(tmp_path) as line:
-        async with slaves(line.far, {1: [0x7FC0, 0, 5]}):
-            registers = (Register(0, "flow", type="float32"), Register(2, "rain"))
-            source, got = await listen(ModbusSettings(str(line.near), (Slave(1, "a", registers),)), 0.5)
+    async with slaves(wire.slaves_at, {1: [0x7FC0, 0, 5]}):
+        registers = (Register(0, "flow", type="float32"), Register(2, "rain"))
+        source, got = await listen(wire.settings(slaves=(Slave(1, "a", registers),)), 0.5)
     assert [r.metric for _, r in got] == ["rain"]
     assert source.slave_errors == {1: 1}

@@ -27,6 +27,10 @@ def modbus(port: str = "/dev/ttyX", unit: int = 1, device: str = "a", registers:
     )
 
 
+def modbus_tcp(host: str, unit: int = 1, device: str = "a") -> str:
+    return modbus(unit=unit, device=device).replace('port = "/dev/ttyX"', f'host = "{host}"')
+
+
 def faults(folder: Path, text: str) -> str:
     with pytest.raises(SettingsError) as caught:
         load(folder, text)
@@ -37,7 +41,7 @@ def test_the_sample_loads_and_shows_the_defaults() -> None:
     settings = load_edge(SAMPLE)
     assert settings.outbox == OutboxSettings()
     assert settings.uplink == UplinkSettings()
-    assert len(list(plan(settings))) == 12
+    assert len(list(plan(settings))) == 13
     load_broker(SAMPLE)
 
 
@@ -67,7 +71,10 @@ def test_unknown_keys_are_told_with_what_was_meant(tmp_path: Path) -> None:
             "device 'a' is the name of two devices: unit 1 of /dev/ttyX and unit 1 of /dev/tt",
         ),
         (modbus(registers=f"{REGISTER}, {REGISTER.replace('0', '1')}"), "device 'a' has the metric 'rain' twice"),
-        (modbus() + modbus(device="b"), "port '/dev/ttyX' is used 2 times"),
+        (modbus() + modbus(device="b"), "'/dev/ttyX' is used 2 times"),
+        (modbus_tcp("Gate.local") + modbus_tcp("gate.local", device="b"), "'gate.local:502' is used 2 times"),
+        (modbus_tcp("gate", unit=256), "unit = 256 is not between 0 and 255"),
+        (modbus().replace("port", 'host = "gate"\nport'), "by `port` or by `host`, one of them"),
         (modbus(device="gw"), "device 'gw' has the gateway's name"),
         (modbus(unit=248), "unit = 248 is not between 1 and 247"),
         (modbus(registers='{ address = 0, metric = "rain", type = "int8" }'), "type"),

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from satomori_edge.sources.mqtt import MqttSource
 from satomori_edge.sources.text import TextSource
 from support.edge import slaves, until
 from support.mosquitto import mosquitto
+from support.ports import free_ports
 from support.serial import Cable
 
 NOISE = random.Random(11).randbytes(100_000)
@@ -44,6 +45,9 @@ class Bench:
     unplug: Callable[[], Awaitable[None]]
     speak: Callable[[], Awaitable[None]]
     disturb: Callable[[], Awaitable[None]]
+
+
+ONE_SLAVE = (Slave(1, "a", (Register(0, "air_temperature", scale=0.1, unit="Cel"),)),)
 
 
 @asynccontextmanager
@@ -65,12 +69,46 @@ async def modbus_bench(folder: Path) -> AsyncIterator[Bench]:
     async def disturb() -> None:
         await asyncio.to_thread(cable.disturb, NOISE)
 
-    register = Register(0, "air_temperature", scale=0.1, unit="Cel")
-    settings = ModbusSettings(str(cable.near), (Slave(1, "a", (register,)),), timeout_s=0.1, interval_s=0.1)
+    settings = ModbusSettings(str(cable.near), ONE_SLAVE, timeout_s=0.1, interval_s=0.1)
     try:
         yield Bench(ModbusSource(settings, retry_max_s=0.1), plug, unplug, speak, disturb)
     finally:
         await unplug()
+
+
+@asynccontextmanager
+async def modbus_tcp_bench(_: Path) -> AsyncIterator[Bench]:
+    """The peer may also be another program than the one that was meant: it talks noise, and goes."""
+    [port] = free_ports(1)
+    stack = AsyncExitStack()
+
+    async def plug() -> None:
+        await stack.enter_async_context(slaves(port, {1: [215]}))
+
+    async def unplug() -> None:
+        await stack.aclose()
+
+    async def speak() -> None:
+        """It speaks when it is asked."""
+
+    async def disturb() -> None:
+        async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with suppress(ConnectionError):
+                for start in range(0, len(NOISE), 1000):
+                    writer.write(NOISE[start : start + 1000])
+                    await writer.drain()
+            writer.close()
+            met.set()
+
+        met = asyncio.Event()
+        await unplug()
+        async with await asyncio.start_server(talk, "127.0.0.1", port):
+            await asyncio.wait_for(met.wait(), 10)
+        await plug()
+
+    settings = ModbusSettings(host="127.0.0.1", tcp_port=port, slaves=ONE_SLAVE, timeout_s=0.1, interval_s=0.1)
+    async with stack:
+        yield Bench(ModbusSource(settings, retry_max_s=0.1), plug, unplug, speak, disturb)
 
 
 @asynccontextmanager
@@ -127,7 +165,9 @@ async def mqtt_bench(folder: Path) -> AsyncIterator[Bench]:
         yield Bench(MqttSource(settings, "edge-test", ZoneInfo("UTC"), retry_max_s=0.1), plug, unplug, speak, disturb)
 
 
-@pytest.fixture(params=[modbus_bench, text_bench, pytest.param(mqtt_bench, marks=pytest.mark.servers)])
+@pytest.fixture(
+    params=[modbus_bench, modbus_tcp_bench, text_bench, pytest.param(mqtt_bench, marks=pytest.mark.servers)]
+)
 async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
     async with request.param(tmp_path) as one:
         yield one

@@ -16,12 +16,16 @@ from typing import Any
 
 import aiomqtt
 import psutil
-from pymodbus.server import ModbusSerialServer
+from pymodbus.constants import ExcCodes
+from pymodbus.pdu import ExceptionResponse, ModbusPDU
+from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from satomori_core.ranges import numbers
 from satomori_core.readings import Reading
 from satomori_core.senml import Ack, Loss, decode, encode_ack
+from satomori_edge.settings import ModbusSettings
+from satomori_edge.sources.modbus import ModbusSource
 from support.ports import free_ports
 
 
@@ -149,26 +153,60 @@ async def peer(one: Peer, host: str, port: int) -> AsyncIterator[Peer]:
 
 
 @asynccontextmanager
-async def slaves(port: Path, registers: dict[int, list[int]], dead: Sequence[int] = ()) -> AsyncIterator[list[bytes]]:
-    """Real Modbus slaves by unit, holding registers from 0 on. `dead` ones never answer. Yields the requests."""
+async def slaves(
+    where: Path | int, registers: dict[int, list[int]], dead: Sequence[int] = (), unreached: Sequence[int] = ()
+) -> AsyncIterator[list[bytes]]:
+    """Slaves of pymodbus by unit, holding registers from 0 on, at a serial port or a TCP port.
+
+    `dead` ones never answer; of `unreached` ones a gateway says that it hears nothing from them. Yields the requests,
+    each beginning with its unit.
+    """
     requests: list[bytes] = []
+    header = 6 if isinstance(where, int) else 0  # Modbus TCP: transaction, protocol, length come before the unit
 
     def trace(sending: bool, packet: bytes) -> bytes:
         if not sending:
-            requests.append(packet)
+            requests.append(packet[header:])
             return packet
-        return b"" if packet[0] in dead else packet
+        return b"" if packet[header] in dead else packet
+
+    def answer(sending: bool, pdu: ModbusPDU) -> ModbusPDU:
+        if sending and pdu.dev_id in unreached:
+            return ExceptionResponse(
+                pdu.function_code, ExcCodes.GATEWAY_NO_RESPONSE, device_id=pdu.dev_id, transaction=pdu.transaction_id
+            )
+        return pdu
 
     devices = [
         SimDevice(unit, [SimData(0, values=list(values), datatype=DataType.REGISTERS)])
-        for unit, values in {**dict.fromkeys(dead, [0] * 100), **registers}.items()
+        for unit, values in {**dict.fromkeys([*dead, *unreached], [0] * 100), **registers}.items()
     ]
-    server = ModbusSerialServer(devices, port=str(port), trace_packet=trace)
+    server: ModbusTcpServer | ModbusSerialServer
+    if isinstance(where, int):
+        server = ModbusTcpServer(devices, address=("127.0.0.1", where), trace_packet=trace, trace_pdu=answer)
+    else:
+        server = ModbusSerialServer(devices, port=str(where), trace_packet=trace, trace_pdu=answer)
     await server.serve_forever(background=True)
     try:
         yield requests
     finally:
         await server.shutdown()  # type: ignore[no-untyped-call]
+
+
+async def read_once(settings: ModbusSettings) -> dict[str, float]:
+    """One round of a Modbus source, by metric."""
+    got: list[Reading] = []
+
+    async def sink(readings: Sequence[Reading]) -> None:
+        got.extend(readings)
+
+    task = asyncio.create_task(ModbusSource(settings).run(sink))
+    try:
+        await until("a round of readings", lambda: got)
+    finally:
+        task.cancel()
+        await asyncio.wait([task], timeout=2)
+    return {reading.metric: reading.value for reading in got}
 
 
 async def until(what: str, look: Callable[[], object], timeout_s: float = 20.0) -> None:

@@ -1,4 +1,4 @@
-"""[[edge.modbus]]: a bus, its slaves, their registers."""
+"""[[edge.modbus]]: a serial line or a TCP peer, its slaves, their registers."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -52,7 +52,7 @@ class Register:
 
 @dataclass(frozen=True, slots=True)
 class Slave:
-    """One address on the bus. `interval_s`, where it differs from the bus's."""
+    """One unit on the line. `interval_s`, where it differs from the line's."""
 
     unit: int
     device: str
@@ -61,7 +61,6 @@ class Slave:
 
     def faults(self) -> list[str]:
         return found(
-            between("unit", self.unit, 1, 247),  # Modbus over Serial Line 1.02, 2.2
             name_fault("device", self.device),
             None if self.registers else "registers is empty",
             between("interval_s", self.interval_s, 0.05, 86400),
@@ -70,10 +69,15 @@ class Slave:
 
 @dataclass(frozen=True, slots=True)
 class ModbusSettings:
-    """One RS-485 line. `gap_max`: unlisted registers that may be read along to save a request."""
+    """One RS-485 line (`port`), or one peer that speaks Modbus TCP (`host`), often a gateway to such a line.
 
-    port: str
-    slaves: tuple[Slave, ...]
+    `gap_max`: unlisted registers that may be read along to save a request.
+    """
+
+    port: str | None = None
+    slaves: tuple[Slave, ...] = ()
+    host: str | None = None
+    tcp_port: int = 502
     baudrate: int = 9600
     parity: Literal["N", "E", "O"] = "N"
     stopbits: Literal[1, 2] = 1
@@ -82,10 +86,16 @@ class ModbusSettings:
     gap_max: int = 0
 
     def faults(self) -> list[str]:
-        twice = [unit for unit, times in Counter(slave.unit for slave in self.slaves).items() if times > 1]
+        units = [slave.unit for slave in self.slaves]
+        twice = [unit for unit, times in Counter(units).items() if times > 1]
+        # Modbus over Serial Line 1.02, 2.2; Modbus Messaging on TCP/IP 1.0b, 4.4.2.2: 0 and 255 are the peer itself.
+        low, high = (1, 247) if self.host is None else (0, 255)
         return found(
+            None if (self.port is None) != (self.host is None) else "name the line by `port` or by `host`, one of them",
             None if self.slaves else "slaves is empty",
-            f"{self.port}: unit {twice[0]} is listed twice; put its registers into one slave" if twice else None,
+            f"{self.line}: unit {twice[0]} is listed twice; put its registers into one slave" if twice else None,
+            *(between("unit", unit, low, high) for unit in units),
+            between("tcp_port", self.tcp_port, 1, 65535),
             between("baudrate", self.baudrate, 300, 4_000_000),
             between("timeout_s", self.timeout_s, 0.02, 60),
             between("interval_s", self.interval_s, 0.05, 86400),
@@ -93,14 +103,14 @@ class ModbusSettings:
         )
 
     @property
-    def serial_port(self) -> str:
-        return self.port
+    def line(self) -> str:
+        return self.port or f"{self.host}:{self.tcp_port}".lower()
 
     def planned(self) -> Iterator[Planned]:
         for slave in self.slaves:
             every_s = slave.interval_s or self.interval_s
-            owner = f"unit {slave.unit} of {self.port}"
+            owner = f"unit {slave.unit} of {self.line}"
             for r in slave.registers:
                 item = f"unit {slave.unit} {r.kind} {r.address} {'bool' if r.is_bit else r.type}"
                 device, unit = r.device or slave.device, unit_words(r.unit)
-                yield Planned("modbus", self.port, item, device, r.metric, unit, every_s, owner)
+                yield Planned("modbus", self.line, item, device, r.metric, unit, every_s, owner)

@@ -90,7 +90,7 @@ class MqttSettings:
             raise SettingsError(str(error).removeprefix("[broker] ")) from None
 
     @property
-    def serial_port(self) -> None:
+    def line(self) -> None:
         return None
 
     def planned(self) -> Iterator[Planned]:

@@ -66,7 +66,7 @@ class TextSettings:
         )
 
     @property
-    def serial_port(self) -> str:
+    def line(self) -> str:
         return self.port
 
     def planned(self) -> Iterator[Planned]:

@@ -17,10 +17,10 @@ from satomori_edge.settings.text import TextSettings
 
 
 class SourceSettings(Interface):
-    """What each kind of source's table says of itself. `serial_port`: which one it holds, None for none."""
+    """What each kind of source's table says of itself. `line`: the serial port or peer that it holds alone, or None."""
 
     @property
-    def serial_port(self) -> str | None: ...
+    def line(self) -> str | None: ...
 
     def planned(self) -> Iterator[Planned]:
         """What would be read, in the order of the file. A device that a message names stands in brackets."""
@@ -67,7 +67,7 @@ def load_edge(config: Path | None) -> EdgeSettings:
     if config is None:
         raise SettingsError("an edge needs a settings file with a table [edge]; name it with --config")
     settings = load_settings(config, "edge", EdgeSettings)
-    faults = [*_entry_faults(settings, ""), *_device_faults(settings), *_port_faults(settings)]
+    faults = [*_entry_faults(settings, ""), *_device_faults(settings), *_line_faults(settings)]
     if not any(settings.sources()):
         faults.append("nothing to read: add [[edge.modbus]], [[edge.text]] or [[edge.mqtt]]")
     if faults:
@@ -110,8 +110,8 @@ def _device_faults(settings: EdgeSettings) -> Iterator[str]:
         yield f"device {settings.gateway!r} has the gateway's name, under which the edge reports its own health"
 
 
-def _port_faults(settings: EdgeSettings) -> Iterator[str]:
-    ports = Counter(source.serial_port for source in settings.sources() if source.serial_port is not None)
-    for port, times in ports.items():
+def _line_faults(settings: EdgeSettings) -> Iterator[str]:
+    lines = Counter(source.line for source in settings.sources() if source.line is not None)
+    for line, times in lines.items():
         if times > 1:
-            yield f"port {port!r} is used {times} times; a port has one table"
+            yield f"{line!r} is used {times} times; a port or a peer has one table"
