@@ -1,26 +1,27 @@
 """Who may see and do what: the one place where access is decided, for routes, streams, exports, pages and messages.
 
 An organisation sees the assets that it owns, and those that another shares with it: all of them, or those of a group.
+It operates what it owns, and what is shared with it by a share that says so.
 What one may not see, one may not know of either: it is not found.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.orm import Session
 
 from satomori_core.errors import NotFoundError
 from satomori_store.models import Asset, GroupMember, Share
 
-Action = Literal["see", "acknowledge", "edit_registry", "admin"]
+Action = Literal["see", "acknowledge", "operate", "edit_registry", "admin"]
 Role = Literal["viewer", "crew", "engineer", "admin"]
 
 _ALLOWED: dict[str, frozenset[Action]] = {
     "viewer": frozenset({"see"}),
-    "crew": frozenset({"see", "acknowledge"}),
-    "engineer": frozenset({"see", "acknowledge", "edit_registry"}),
-    "admin": frozenset({"see", "acknowledge", "edit_registry", "admin"}),
+    "crew": frozenset({"see", "acknowledge", "operate"}),
+    "engineer": frozenset({"see", "acknowledge", "operate", "edit_registry"}),
+    "admin": frozenset({"see", "acknowledge", "operate", "edit_registry", "admin"}),
 }
 
 
@@ -49,18 +50,29 @@ def may(viewer: Viewer, action: Action) -> bool:
 
 def visible_assets(viewer: Viewer) -> Select[str]:
     """The ids of the assets that the viewer may see, as a query to join with others."""
+    return _reached(viewer, "see")
+
+
+def operable_assets(viewer: Viewer) -> Select[str]:
+    """The ids of the assets whose actuators the viewer may operate, as a query to join with others."""
+    return _reached(viewer, "operate", Share.operate.is_(True))
+
+
+def _reached(viewer: Viewer, action: Action, *conditions: ColumnElement[bool]) -> Select[str]:
+    """Those of the viewer's organisation, and those that shares give it which keep to `conditions`."""
     query = select(Asset.id)
     if viewer.is_admin:
         return query
-    if not may(viewer, "see") or viewer.organisation_id is None:
+    if not may(viewer, action) or viewer.organisation_id is None:
         return query.where(Asset.id.is_(None))
-    whole = select(Share.organisation_id).where(Share.with_id == viewer.organisation_id, Share.group_id.is_(None))
+    given = (Share.with_id == viewer.organisation_id, *conditions)
+    whole = select(Share.organisation_id).where(*given, Share.group_id.is_(None))
     # A share of a group gives what its giver owns in it, not what others have in the same group.
     part = (
         select(GroupMember.asset_id)
         .join(Share, Share.group_id == GroupMember.group_id)
         .join(Asset, Asset.id == GroupMember.asset_id)
-        .where(Share.with_id == viewer.organisation_id, Share.organisation_id == Asset.organisation_id)
+        .where(*given, Share.organisation_id == Asset.organisation_id)
     )
     return query.where(
         or_(Asset.organisation_id == viewer.organisation_id, Asset.organisation_id.in_(whole), Asset.id.in_(part))
@@ -81,8 +93,8 @@ def require(
 ) -> None:
     """Pass, or raise NotFoundError for what the viewer may not know of, ForbiddenError for what they may not do.
 
-    `asset_id` needs `session`. Seeing and acknowledging reach what is shared; the registry may be edited only
-    where it is one's own organisation's. `organisation_id`: of the thing that is edited.
+    `asset_id` needs `session`. Seeing and acknowledging reach what is shared, operating what is shared for that; the
+    registry may be edited only where it is one's own organisation's. `organisation_id`: of the thing that is edited.
     """
     own = viewer.organisation_id
     if asset_id is not None:
@@ -96,6 +108,10 @@ def require(
         organisation_id = owner if organisation_id is None else organisation_id
     if not may(viewer, action):
         raise ForbiddenError(f"the role {viewer.role!r} may not do this ({action})")
+    if action == "operate" and session is not None and asset_id is not None:
+        mine = select(Asset.id).where(Asset.id == asset_id, Asset.id.in_(operable_assets(viewer)))
+        if session.scalar(mine) is None:
+            raise ForbiddenError(f"asset {asset_id!r} belongs to another organisation, which only lets yours see it")
     if action == "edit_registry" and not viewer.is_admin and organisation_id is not None and organisation_id != own:
         if asset_id is None:
             raise NotFoundError(f"organisation {organisation_id!r} is not there")

@@ -51,6 +51,12 @@ def identifier(value: object) -> str:
     return written
 
 
+def truth(value: object) -> bool:
+    if value is True or value is False:
+        return value is True
+    raise ValueError(f"{value!r} is neither true nor false; write one of them, without quotes")
+
+
 def number(value: object) -> float:
     if isinstance(value, str):
         try:

@@ -70,11 +70,19 @@ COLUMNS: dict[str, dict[str, tuple[Parser, bool]]] = {
         "suspect_low": (cells.number, False),
         "suspect_high": (cells.number, False),
     },
+    "actuator": {
+        "gateway": (cells.identifier, True),
+        "name": (cells.identifier, True),
+        "asset": (cells.identifier, True),
+        "label": (cells.text, False),
+        "label_en": (cells.text, False),
+    },
     "share": {
         "organisation": (cells.text, True),
         "with": (cells.text, True),
         "group": (cells.identifier, False),
+        "operate": (cells.truth, False),
     },
 }
 # What makes a row the same thing as another one.
-KEYS = {"datastream": ("device", "metric"), "share": ("organisation", "with", "group")}
+KEYS = {"datastream": ("device", "metric"), "actuator": ("gateway", "name"), "share": ("organisation", "with", "group")}

@@ -21,6 +21,7 @@ from satomori_store.cells import suggestion
 from satomori_store.columns import COLUMNS, KEYS
 from satomori_store.databases import advisory_lock
 from satomori_store.models import (
+    Actuator,
     Asset,
     Base,
     Calibration,
@@ -167,6 +168,7 @@ class _Writer:
             "gateway": self._gateway,
             "device": self._device,
             "datastream": self._datastream,
+            "actuator": self._actuator,
             "share": self._share,
         }
 
@@ -225,11 +227,13 @@ class _Writer:
             self._find(Group, group, "group", "group")
         same = (Share.organisation_id == owner, Share.with_id == other)
         of_group = Share.group_id.is_(None) if group is None else Share.group_id == group
-        if self._session.scalar(select(Share.id).where(*same, of_group)) is None:
-            self._session.add(Share(organisation_id=owner, with_id=other, group_id=group))
+        there = self._session.scalars(select(Share).where(*same, of_group)).first()
+        if there is None:
+            self._session.add(Share(organisation_id=owner, with_id=other, group_id=group, **_given(row, "operate")))
             self._report.created["share"] += 1
         else:
-            self._report.unchanged["share"] += 1
+            changed = _set(there, _given(row, "operate"))
+            (self._report.updated if changed else self._report.unchanged)["share"] += 1
 
     # ---------------------------------------------------------------- what measures
 
@@ -346,6 +350,20 @@ class _Writer:
             there.until_us = from_us = self._at_us
         self._session.add(Calibration(datastream_id=datastream.id, from_us=from_us, until_us=None, **wanted))
         return True
+
+    # ---------------------------------------------------------------- what can be operated
+
+    def _actuator(self, row: Values) -> None:
+        """Which asset it belongs to; what it takes is its gateway's to say, and may have been said already."""
+        key = {"gateway_id": self._find(Gateway, row["gateway"], "gateway", "gateway").id, "name": row["name"]}
+        values = {"asset_id": self._find(Asset, row["asset"], "asset", "asset").id, **_given(row, "label", "label_en")}
+        there = self._session.get(Actuator, tuple(key.values()))
+        if there is None:
+            self._session.add(Actuator(**key, **values))
+            self._report.created["actuator"] += 1
+        else:
+            changed = _set(there, values)
+            (self._report.updated if changed else self._report.unchanged)["actuator"] += 1
 
     # ---------------------------------------------------------------- finding and putting
 

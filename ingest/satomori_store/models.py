@@ -17,6 +17,7 @@ from sqlalchemy import (
     MetaData,
     String,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -188,11 +189,74 @@ class Calibration(Base):
     until_us: Mapped[int | None]
 
 
+# ------------------------------------------------------------------ what can be operated
+
+
+class Actuator(Base):
+    """`asset_id`: what it belongs to, as the registry says; without it nobody is offered it.
+
+    `allows`: what its gateway's status says of it (`commanding.Allowed`), None where that does not name it (now).
+    """
+
+    __tablename__ = "actuator"
+    gateway_id: Mapped[str] = mapped_column(ForeignKey("gateway.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    asset_id: Mapped[str | None] = mapped_column(ForeignKey("asset.id"), index=True)
+    label: Mapped[str | None]
+    label_en: Mapped[str | None]
+    allows: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+
+
+class Command(Base):
+    """Who wanted what done and why, and what became of it (`commanding.Course`): rows are never deleted.
+
+    `idempotency_key`: the asker's own name for it, so that asking twice is one command. `give_up_us`: without a reply
+    by then it counts as lost. `sent_us`, `replied_us`, `last_reply_us`: by our clock, `read_back_us`, `until_us` and
+    `ended_us` by the gateway's.
+    """
+
+    __tablename__ = "command"
+    __table_args__ = (UniqueConstraint("user_id", "idempotency_key"),)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    idempotency_key: Mapped[str]
+    asset_id: Mapped[str] = mapped_column(ForeignKey("asset.id"))
+    gateway_id: Mapped[str] = mapped_column(ForeignKey("gateway.id"), index=True)
+    actuator: Mapped[str]
+    action: Mapped[str]
+    args: Mapped[dict[str, Any]]
+    user_id: Mapped[str]
+    why: Mapped[str]
+    issued_us: Mapped[int]
+    expires_us: Mapped[int]
+    give_up_us: Mapped[int]
+    updated_us: Mapped[int] = mapped_column(index=True)
+    state: Mapped[str] = mapped_column(index=True)
+    sent_count: Mapped[int]
+    sent_us: Mapped[int | None]
+    outcome: Mapped[str | None]
+    reason: Mapped[str]
+    read_back: Mapped[float | None]
+    read_back_us: Mapped[int | None]
+    until_us: Mapped[int | None]
+    ended_us: Mapped[int | None]
+    ended_why: Mapped[str]
+    replies: Mapped[int]
+    replied_us: Mapped[int | None]
+    last_reply_us: Mapped[int | None]
+    late: Mapped[bool]
+
+
+Index("ix_command_of_asset", Command.asset_id, Command.issued_us)
+
+
 # ------------------------------------------------------------------ people and access
 
 
 class User(Base):
-    """`role`: viewer (sees), crew (also acknowledges), engineer (also the registry), admin (also users, all data)."""
+    """`role`: viewer (sees), crew (also acknowledges and operates), engineer (also the registry), admin (also users).
+
+    An admin sees all data.
+    """
 
     __tablename__ = "user"
     __table_args__ = (CheckConstraint("role IN ('viewer','crew','engineer','admin')", "role"),)
@@ -224,7 +288,10 @@ class LoginLink(Base):
 
 
 class Share(Base):
-    """`organisation_id` lets `with_id` see its assets: all of them, or those of one group."""
+    """`organisation_id` lets `with_id` see its assets: all of them, or those of one group.
+
+    `operate`: and operate what can be operated there, which seeing alone never gives.
+    """
 
     __tablename__ = "share"
     __table_args__ = (UniqueConstraint("organisation_id", "with_id", "group_id"),)
@@ -232,6 +299,7 @@ class Share(Base):
     organisation_id: Mapped[str] = mapped_column(ForeignKey("organisation.id"), index=True)
     with_id: Mapped[str] = mapped_column(ForeignKey("organisation.id"), index=True)
     group_id: Mapped[str | None] = mapped_column(ForeignKey("group.id"))
+    operate: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class AuditEntry(Base):

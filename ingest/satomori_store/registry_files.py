@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from satomori_core.errors import SettingsError
 
-TABLES = ("organisation", "site", "asset", "group", "gateway", "device", "datastream", "share")
+TABLES = ("organisation", "site", "asset", "group", "gateway", "device", "datastream", "actuator", "share")
 
 # What the heads of asset ledgers say, and how we call it.
 HEADS = {

@@ -4,6 +4,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from satomori_core.errors import NotFoundError
@@ -25,11 +26,12 @@ VISIBLE = {
 }
 ROLES: dict[str, set[Action]] = {
     "viewer": {"see"},
-    "crew": {"see", "acknowledge"},
-    "engineer": {"see", "acknowledge", "edit_registry"},
+    "crew": {"see", "acknowledge", "operate"},
+    "engineer": {"see", "acknowledge", "operate", "edit_registry"},
     "nonsense": set(),
 }
-ACTIONS: tuple[Action, ...] = ("see", "acknowledge", "edit_registry", "admin")
+ACTIONS: tuple[Action, ...] = ("see", "acknowledge", "operate", "edit_registry", "admin")
+OWN_ONLY = {"operate", "edit_registry"}
 
 
 @pytest.fixture
@@ -83,9 +85,18 @@ def test_the_matrix(session: Session, organisation: str | None, role: str) -> No
             expected = "allowed"
             if asset not in seen:
                 expected = "not found"
-            elif action not in ROLES[role] or (action == "edit_registry" and owner != organisation):
+            elif action not in ROLES[role] or (action in OWN_ONLY and owner != organisation):
                 expected = "forbidden"
             assert _outcome(session, viewer, action, asset) == expected, (asset, action)
+
+
+def test_a_share_lets_others_operate_only_where_it_says_so(session: Session) -> None:
+    """Its own group's asset then, by those whose role operates; the share that only shows stays as it was."""
+    session.execute(update(Share).where(Share.organisation_id == "farm").values(operate=True))
+    assert _outcome(session, Viewer("u", "town", "crew"), "operate", "f1") == "allowed"
+    assert _outcome(session, Viewer("u", "town", "viewer"), "operate", "f1") == "forbidden"
+    assert _outcome(session, Viewer("u", "town", "crew"), "operate", "f2") == "not found"
+    assert _outcome(session, Viewer("u", "prefecture", "crew"), "operate", "r1") == "forbidden"
 
 
 def test_an_admin_may_everything_but_invent(session: Session) -> None:

@@ -8,7 +8,17 @@ from sqlalchemy.orm import Session
 
 from satomori_core.errors import RejectedError, SettingsError
 from satomori_core.metrics import EDGE_HEALTH
-from satomori_store.models import Asset, Calibration, Datastream, Device, GroupMember, Organisation, Placement, Share
+from satomori_store.models import (
+    Actuator,
+    Asset,
+    Calibration,
+    Datastream,
+    Device,
+    GroupMember,
+    Organisation,
+    Placement,
+    Share,
+)
 from satomori_store.registry import changing, import_registry, load_lookup, registry_version
 
 REGION = """
@@ -349,3 +359,34 @@ def test_a_ledger_without_a_needed_column_is_told(region: Engine, tmp_path: Path
     assert "x.csv, line 1, class: no such column; its head may be class/種別" in told[0]
     assert "x.csv, line 1, municipality: no such column" in told[1]
     assert "x.csv, line 1, name: the columns 名称 and 名称 both mean this" in told[2]
+
+
+def test_an_actuator_gets_its_asset_and_keeps_what_its_gateway_said(registry: Engine, tmp_path: Path) -> None:
+    """Moving it to another asset is an update; an asset that is not there is told by its line."""
+    extra = '\n[[actuator]]\ngateway = "gw-1"\nname = "gate"\nasset = "{asset}"\nlabel = "水門"\n'
+    path = tmp_path / "region.toml"
+    path.write_text(REGION + extra.format(asset="paddy-1"), encoding="utf-8")
+    assert import_registry(registry, path).created["actuator"] == 1
+    with changing(registry) as session:
+        session.get_one(Actuator, ("gw-1", "gate")).allows = {"name": "gate", "values": [0, 1]}
+    path.write_text(REGION + extra.format(asset="paddy-2"), encoding="utf-8")
+    assert import_registry(registry, path).updated["actuator"] == 1
+    with Session(registry) as session:
+        row = session.get_one(Actuator, ("gw-1", "gate"))
+        assert (row.asset_id, row.label, row.allows) == ("paddy-2", "水門", {"name": "gate", "values": [0, 1]})
+    path.write_text(REGION + extra.format(asset="paddy-9"), encoding="utf-8")
+    [error] = import_registry(registry, path).errors
+    assert (error.column, "paddy-9" in error.problem) == ("asset", True)
+
+
+def test_a_share_may_let_others_operate_and_may_take_it_back(registry: Engine, tmp_path: Path) -> None:
+    """`operate` is false unless written, and follows the file."""
+    path = tmp_path / "region.toml"
+    share = '\n[[share]]\norganisation = "farm"\nwith = "town"\ngroup = "north-paddies"\n'
+    for line, expected in (("", False), ("operate = true\n", True), ("operate = false\n", False)):
+        path.write_text(REGION.split("[[share]]", maxsplit=1)[0] + share + line, encoding="utf-8")
+        assert import_registry(registry, path).ok
+        with Session(registry) as session:
+            assert session.scalars(select(Share.operate).where(Share.with_id == "town")).all() == [expected]
+    path.write_text(REGION.split("[[share]]", maxsplit=1)[0] + share + 'operate = "yes"\n', encoding="utf-8")
+    assert "true nor false" in import_registry(registry, path).errors[0].problem
