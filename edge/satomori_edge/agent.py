@@ -14,6 +14,7 @@ from satomori_core.logs import get_logger
 from satomori_core.readings import Reading
 from satomori_edge.health import Clock, look
 from satomori_edge.keeper import Keeper
+from satomori_edge.marks import Mark
 from satomori_edge.settings import EdgeSettings
 from satomori_edge.sources.base import Sink, Source
 from satomori_edge.uplink import Uplink
@@ -21,7 +22,7 @@ from satomori_edge.uplink import Uplink
 log = get_logger("edge")
 
 
-def make_sources(settings: EdgeSettings) -> list[Source]:
+def make_sources(settings: EdgeSettings, marks: Sequence[Mark]) -> list[Source]:
     """What a gateway does not use is not imported: it is small."""
     sources: list[Source] = []
     if settings.modbus:
@@ -32,6 +33,10 @@ def make_sources(settings: EdgeSettings) -> list[Source]:
         from satomori_edge.sources.text import TextSource  # noqa: PLC0415
 
         sources += [TextSource(line) for line in settings.text]
+    if settings.frames:
+        from satomori_edge.sources.framed import FramesSource  # noqa: PLC0415
+
+        sources += [FramesSource(line, marks) for line in settings.frames]
     if settings.mqtt:
         from satomori_edge.sources.mqtt import MqttSource  # noqa: PLC0415
 
@@ -50,13 +55,13 @@ class Doorkeeper:
         self._told: set[str] = set()
 
     def sink(self, source: str) -> Sink:
-        async def put(readings: Sequence[Reading]) -> None:
+        async def put(readings: Sequence[Reading], mark: Mark | None = None, /) -> None:
             for device in {reading.device for reading in readings}:
                 owner = self._owners.setdefault(device, source)
                 if owner != source and device not in self._told:
                     self._told.add(device)
                     log.error("two devices with one name", device=device, sources=[owner, source])
-            await self._keeper.put(readings)
+            await self._keeper.put(readings, mark)
 
         return put
 
@@ -71,7 +76,7 @@ async def run_agent(settings: EdgeSettings, address: BrokerAddress, state: Path)
         loop.add_signal_handler(number, stopping.set)
     try:
         await keeper.open()
-        sources = make_sources(settings)
+        sources = make_sources(settings, await keeper.marks())
         doorkeeper = Doorkeeper(keeper)
         uplink = Uplink(keeper, settings.uplink, settings.gateway, address)
         log.info(

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +18,7 @@ from satomori_core.errors import UnavailableError
 from satomori_core.logs import get_logger
 from satomori_core.ranges import Range
 from satomori_core.readings import Reading
+from satomori_edge.marks import Mark
 from satomori_edge.outbox import DISK_RETRY_S, Outbox, OutboxDamagedError
 from satomori_edge.settings import OutboxSettings
 
@@ -24,6 +26,14 @@ T = TypeVar("T")
 MEMORY_BYTES_MAX = 4_000_000
 
 log = get_logger("edge")
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What one transaction writes."""
+
+    readings: list[Reading] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
 
 
 class Keeper:
@@ -34,7 +44,7 @@ class Keeper:
         self._settings = settings
         self._thread = ThreadPoolExecutor(1, "outbox")
         self._writing = asyncio.Lock()
-        self._waiting: list[Reading] = []
+        self._waiting = _Batch()
         self._disk: Outbox | None = None
         self._memory: Outbox | None = None
         self._retry_at_s = 0.0  # 0: the disk is all right
@@ -51,7 +61,7 @@ class Keeper:
 
     async def close(self) -> None:
         """After everything that was put is written."""
-        if self._waiting:
+        if self._waiting.readings or self._waiting.marks:
             await self.put([])
         for outbox in self.outboxes():
             await self._in_thread(outbox.close)
@@ -68,25 +78,31 @@ class Keeper:
         """Readings that wait for their acknowledgement."""
         return sum(outbox.count for outbox in self.outboxes())
 
+    async def marks(self) -> list[Mark]:
+        """How far devices with a numbering of their own have come in, in all earlier lives of this edge."""
+        return [] if self._disk is None else await self.run(self._disk, self._disk.marks)
+
     async def oldest_us(self) -> int | None:
         ages = [await self.run(outbox, outbox.oldest_us) for outbox in self.outboxes()]
         return min((age for age in ages if age is not None), default=None)
 
     # ------------------------------------------------------------------ writing
 
-    async def put(self, readings: Sequence[Reading]) -> None:
+    async def put(self, readings: Sequence[Reading], mark: Mark | None = None) -> None:
         """Durable when it returns, or in memory where the disk can't be written."""
-        self._waiting += readings
         batch = self._waiting
+        batch.readings += readings
+        batch.marks += [mark] if mark else []
         async with self._writing:
-            if self._waiting is batch and batch:  # else somebody who waited with us has taken ours along
-                self._waiting = []
+            # Else there is nothing, or somebody who waited with us has taken ours along.
+            if self._waiting is batch and (batch.readings or batch.marks):
+                self._waiting = _Batch()
                 await self._in_thread(lambda: self._put(batch))
                 self.arrived.set()
 
-    def _put(self, readings: Sequence[Reading]) -> None:
+    def _put(self, batch: _Batch) -> None:
         try:
-            self._put_disk(readings)
+            self._put_disk(batch)
         except UnavailableError as error:
             if self._memory is None:
                 self._memory = Outbox(None, readings_max=self._settings.memory_readings_max, bytes_max=MEMORY_BYTES_MAX)
@@ -95,9 +111,9 @@ class Keeper:
                     "disk can't be written, readings are kept in memory", why=str(error)
                 )
             self._retry_at_s = time.monotonic() + error.retry_after_s
-            self._memory.put(readings)
+            self._memory.put(batch.readings, batch.marks)
 
-    def _put_disk(self, readings: Sequence[Reading]) -> None:
+    def _put_disk(self, batch: _Batch) -> None:
         wait_s = self._retry_at_s - time.monotonic()
         if wait_s > 0:
             raise UnavailableError("the disk is tried again later", wait_s)
@@ -106,10 +122,10 @@ class Keeper:
         if self._disk is None:
             raise UnavailableError("the outbox can't be opened", DISK_RETRY_S)
         try:
-            self._disk.put(readings)
+            self._disk.put(batch.readings, batch.marks)
         except OutboxDamagedError as error:
             self._disk.begin_anew(str(error))
-            self._disk.put(readings)
+            self._disk.put(batch.readings, batch.marks)
         if self._retry_at_s:
             self._retry_at_s = 0.0
             log.info("disk can be written again")

@@ -27,6 +27,7 @@ from satomori_core.logs import get_logger
 from satomori_core.ranges import Range, merge, subtract, to_ranges
 from satomori_core.readings import Reading
 from satomori_core.senml import Loss
+from satomori_edge.marks import LIVES_MAX, Mark
 from satomori_edge.salvage import open_damaged, set_aside
 from satomori_edge.tally import Tally
 
@@ -42,7 +43,10 @@ CREATE TABLE reading (
 );
 CREATE TABLE loss (stream TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, reason TEXT NOT NULL);
 """
-_VERSION = 1
+_MARKS = """
+CREATE TABLE mark (device TEXT NOT NULL, life INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (device, life))
+"""
+_VERSION = 2
 THIN_SHARE = 10  # the oldest 1/10 is thinned at a time …
 THIN_READINGS_MAX = 5000  # … but no more, for the memory that it takes
 DISK_RETRY_S = 10.0
@@ -99,8 +103,8 @@ class Outbox:
             found = int(self._connection.execute("PRAGMA user_version").fetchone()[0])
             if found > _VERSION:
                 raise SettingsError(f"{self._path} was written by a newer Satomori; update this one")
-            if found == 0:
-                self._create()
+            if found < _VERSION:
+                self._create(found)
             verdict = str(self._connection.execute("PRAGMA quick_check(1)").fetchone()[0])
             if verdict != "ok":
                 raise OutboxDamagedError(verdict)
@@ -113,12 +117,15 @@ class Outbox:
             self._series = {(device, metric, unit): number for number, device, metric, unit, _ in rows}
             self._newest = {number: newest for number, *_, newest in rows}
 
-    def _create(self) -> None:
+    def _create(self, found: int) -> None:
+        """What the version `found` lacks; 0 is an empty file."""
         self._connection.execute("PRAGMA journal_mode=WAL")
         with self._transaction(durable=True):
-            for statement in _SCHEMA.split(";")[:-1]:
-                self._connection.execute(statement)
-            self._connection.execute("INSERT INTO identity VALUES (?)", (uuid.uuid4().hex,))
+            if found == 0:
+                for statement in _SCHEMA.split(";")[:-1]:
+                    self._connection.execute(statement)
+                self._connection.execute("INSERT INTO identity VALUES (?)", (uuid.uuid4().hex,))
+            self._connection.execute(_MARKS)
             self._connection.execute(f"PRAGMA user_version={_VERSION}")
 
     def close(self) -> None:
@@ -142,7 +149,7 @@ class Outbox:
                     self._connection.execute("ROLLBACK")
                 raise
 
-    def put(self, readings: Sequence[Reading]) -> None:
+    def put(self, readings: Sequence[Reading], marks: Sequence[Mark] = ()) -> None:
         """Durable when it returns. Bounds are kept in the same transaction. Values are finite."""
         with self._transaction(durable=True):
             for reading in readings:
@@ -154,6 +161,16 @@ class Outbox:
             self._connection.executemany(
                 "UPDATE series SET newest_us = ? WHERE id = ?", [(self._newest[number], number) for number in changed]
             )
+            for mark in marks:
+                self._set(mark)
+
+    def _set(self, mark: Mark) -> None:
+        self._connection.execute("REPLACE INTO mark VALUES (?, ?, ?)", (mark.device, mark.life, mark.seq))
+        self._connection.execute(
+            "DELETE FROM mark WHERE device = ?1 AND rowid NOT IN "
+            "(SELECT rowid FROM mark WHERE device = ?1 ORDER BY rowid DESC LIMIT ?2)",
+            (mark.device, LIVES_MAX),
+        )
 
     def _insert(self, reading: Reading) -> None:
         key = _key(reading)
@@ -235,6 +252,7 @@ class Outbox:
             for readings in old.readings():
                 self.put(readings)
                 saved += len(readings)
+            self.put([], old.marks())
             losses = [(old.stream, *loss) for loss in old.losses()]
             if old.stream is not None and old.last >= old.first:
                 losses.append((old.stream, old.first, old.last, "outbox_damaged"))
@@ -271,6 +289,12 @@ class Outbox:
         with _translated():
             row = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'reading'").fetchone()
         return int(row[0]) + 1 if row else 1
+
+    def marks(self) -> list[Mark]:
+        """The oldest first."""
+        with _translated():
+            rows = self._connection.execute("SELECT device, life, seq FROM mark ORDER BY rowid").fetchall()
+        return [Mark(*row) for row in rows]
 
     def peek(self, after: int, before: int | None, limit: int) -> list[Numbered]:
         """Up to `limit` readings with after < seq < before, in order."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from satomori_core.readings import Reading
+from satomori_edge.marks import Mark
 
 BATCH_READINGS = 1000
 
@@ -55,6 +56,13 @@ class Damaged:
         with contextlib.suppress(sqlite3.Error):
             query = "SELECT first, last, reason FROM loss WHERE stream = ?"
             return self.connection.execute(query, (self.stream,)).fetchall()
+        return []
+
+    def marks(self) -> list[Mark]:
+        """Without them, what a node sends again would be taken for new."""
+        with contextlib.suppress(sqlite3.Error):
+            rows = self.connection.execute("SELECT device, life, seq FROM mark ORDER BY rowid").fetchall()
+            return [Mark(*row) for row in rows]
         return []
 
 

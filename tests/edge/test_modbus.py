@@ -13,6 +13,7 @@ from pymodbus.server import ModbusSerialServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from satomori_core.readings import Reading
+from satomori_edge.marks import Mark
 from satomori_edge.settings import ModbusSettings, Register, Slave
 from satomori_edge.sources.modbus import ModbusSource
 from support.edge import slaves
@@ -44,7 +45,7 @@ def wire(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Wire]:
 async def listen(settings: ModbusSettings, seconds: float) -> tuple[ModbusSource, list[tuple[float, Reading]]]:
     got: list[tuple[float, Reading]] = []
 
-    async def sink(readings: Sequence[Reading]) -> None:
+    async def sink(readings: Sequence[Reading], _mark: Mark | None = None, /) -> None:
         got.extend((time.monotonic(), reading) for reading in readings)
 
     source = ModbusSource(settings)

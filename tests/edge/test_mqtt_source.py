@@ -12,6 +12,7 @@ import aiomqtt
 import pytest
 
 from satomori_core.readings import Reading
+from satomori_edge.marks import Mark
 from satomori_edge.settings import JsonField, MqttMapping, MqttSettings
 from satomori_edge.sources.base import Sink
 from satomori_edge.sources.mqtt import MqttSource
@@ -60,7 +61,7 @@ async def test_messages_of_all_topics_become_readings(
 ) -> None:
     got: list[Reading] = []
 
-    async def sink(readings: Sequence[Reading]) -> None:
+    async def sink(readings: Sequence[Reading], _mark: Mark | None = None, /) -> None:
         got.extend(readings)
 
     with ports(kind, tmp_path) as (v4, v5), running(v5 if protocol == "5" else v4, protocol, sink) as task:
@@ -86,7 +87,7 @@ async def test_what_was_not_durable_yet_is_sent_again_after_a_restart(
     with mosquitto(tmp_path) as broker:
         stuck: list[float] = []
 
-        async def never(readings: Sequence[Reading]) -> None:
+        async def never(readings: Sequence[Reading], _mark: Mark | None = None, /) -> None:
             stuck.extend(reading.value for reading in readings)
             await asyncio.Event().wait()
 
@@ -101,7 +102,7 @@ async def test_what_was_not_durable_yet_is_sent_again_after_a_restart(
         await publish(broker.port, [("z/a", {"t": 1000 + i}) for i in range(30)])
         got: list[float] = []
 
-        async def sink(readings: Sequence[Reading]) -> None:
+        async def sink(readings: Sequence[Reading], _mark: Mark | None = None, /) -> None:
             got.extend(reading.value for reading in readings)
 
         with running(broker.port, protocol, sink) as task:

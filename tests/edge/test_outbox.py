@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,8 @@ from satomori_core.errors import SettingsError, UnavailableError
 from satomori_core.lock import StateLock
 from satomori_core.ranges import Range, numbers, to_ranges
 from satomori_core.readings import Reading
-from satomori_edge.keeper import Keeper
+from satomori_edge.keeper import Keeper, _Batch
+from satomori_edge.marks import LIVES_MAX, Mark
 from satomori_edge.outbox import Outbox
 from satomori_edge.settings import OutboxSettings
 
@@ -302,6 +303,38 @@ def test_a_file_of_a_newer_version_is_not_touched(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["o.sqlite"]
 
 
+def test_marks_are_as_durable_as_the_readings_that_they_cover(tmp_path: Path) -> None:
+    """Both or neither are written; of each device's lives the newest are kept; numbers go on after a restart."""
+    path = tmp_path / "o.sqlite"
+    outbox = opened(path)
+    for life in range(10):
+        outbox.put(some(1, life), [Mark("a", life, 5), Mark("b", 1, life)])
+    full(outbox)
+    with pytest.raises(UnavailableError):
+        outbox.put(some(10_000, 10), [Mark("a", 9, 6)])
+    outbox.close()
+    outbox = opened(path)
+    kept = [Mark("a", life, 5) for life in range(10 - LIVES_MAX, 10)]
+    assert sorted(outbox.marks(), key=str) == [*kept, Mark("b", 1, 9)]
+    outbox.put([], [Mark("a", 6, 7)])
+    assert outbox.marks()[-1] == Mark("a", 6, 7)
+    outbox.close()
+
+
+def test_a_file_from_before_there_were_marks_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "o.sqlite"
+    outbox = opened(path)
+    outbox.put(some(3))
+    outbox._connection.executescript("DROP TABLE mark; PRAGMA user_version=1")
+    stream = outbox.stream
+    outbox.close()
+    outbox = opened(path)
+    assert (outbox.stream, outbox.marks(), outbox.next_seq()) == (stream, [], 4)
+    outbox.put([], [Mark("a", 1, 1)])
+    assert outbox.marks() == [Mark("a", 1, 1)]
+    outbox.close()
+
+
 def test_two_agents_cannot_use_one_outbox(tmp_path: Path) -> None:
     first = StateLock(tmp_path, "edge")
     with pytest.raises(SettingsError, match=r"in use by another .* \(process \d+\)"):
@@ -317,9 +350,9 @@ async def test_what_arrives_together_is_written_together(tmp_path: Path) -> None
     batches: list[int] = []
     original = keeper._put
 
-    def counted(readings: Sequence[Reading]) -> None:
-        batches.append(len(readings))
-        original(readings)
+    def counted(batch: _Batch) -> None:
+        batches.append(len(batch.readings))
+        original(batch)
 
     keeper._put = counted  # type: ignore[method-assign]
     await asyncio.gather(*(keeper.put(some(1, i)) for i in range(50)))

@@ -13,6 +13,8 @@ from support.running import satomori
 SAMPLE = Path(__file__).parents[2] / "edge" / "sample.toml"
 REGISTER = '{ address = 0, metric = "rain", unit = "mm" }'
 
+METRIC = '{ id = 1, metric = "rain", unit = "mm" }'
+
 
 def load(folder: Path, text: str) -> EdgeSettings:
     config = folder / "satomori.toml"
@@ -31,6 +33,10 @@ def modbus_tcp(host: str, unit: int = 1, device: str = "a") -> str:
     return modbus(unit=unit, device=device).replace('port = "/dev/ttyX"', f'host = "{host}"')
 
 
+def frames(nodes: str = '{ node = 1, device = "a" }', metrics: str = METRIC) -> str:
+    return f'[[edge.frames]]\nport = "/dev/ttyF"\nnodes = [{nodes}]\nmetrics = [{metrics}]\n'
+
+
 def faults(folder: Path, text: str) -> str:
     with pytest.raises(SettingsError) as caught:
         load(folder, text)
@@ -41,7 +47,7 @@ def test_the_sample_loads_and_shows_the_defaults() -> None:
     settings = load_edge(SAMPLE)
     assert settings.outbox == OutboxSettings()
     assert settings.uplink == UplinkSettings()
-    assert len(list(plan(settings))) == 13
+    assert len(list(plan(settings))) == 21
     load_broker(SAMPLE)
 
 
@@ -81,6 +87,13 @@ def test_unknown_keys_are_told_with_what_was_meant(tmp_path: Path) -> None:
         (modbus(registers='{ address = 0, metric = "rain", scale = 0 }'), "scale"),
         (modbus(registers='{ address = 0, metric = "rain", type = "bool" }'), "coil"),
         ("", "nothing to read"),
+        (frames(nodes='{ node = 1, device = "a" }, { node = 1, device = "b" }'), "node 1 is there twice"),
+        (frames(nodes='{ node = 65536, device = "a" }'), "node = 65536 is not between 0 and 65535"),
+        (frames(metrics=f"{METRIC}, {METRIC}"), "metric id 1 is there twice"),
+        (frames(metrics='{ id = 256, metric = "rain" }'), "id = 256 is not between 0 and 255"),
+        (frames(nodes=""), "nodes is empty"),
+        (frames(metrics=""), "metrics is empty"),
+        (frames() + modbus(), "device 'a' is the name of two devices"),
         ('timezone = "Asia/Edo"\n', "timezone 'Asia/Edo'"),
         ('[[edge.mqtt]]\nurl = "http://x"\ntopics = [{filter = "a/#/b", device = "d", fields = []}]\n', "'a/#/b'"),
         (

@@ -1,6 +1,7 @@
 """What every source promises, each on a real line: pseudo-terminals, a Mosquitto."""
 
 import asyncio
+import itertools
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
@@ -14,7 +15,11 @@ import pytest
 import structlog
 
 from satomori_core.readings import Reading
+from satomori_edge.marks import Mark
 from satomori_edge.settings import (
+    FrameMetric,
+    FrameNode,
+    FramesSettings,
     JsonField,
     ModbusSettings,
     MqttMapping,
@@ -25,6 +30,8 @@ from satomori_edge.settings import (
     TextSettings,
 )
 from satomori_edge.sources.base import Source
+from satomori_edge.sources.framed import FramesSource
+from satomori_edge.sources.frames import Report, Value, on_the_line
 from satomori_edge.sources.modbus import ModbusSource
 from satomori_edge.sources.mqtt import MqttSource
 from satomori_edge.sources.text import TextSource
@@ -136,6 +143,32 @@ async def text_bench(folder: Path) -> AsyncIterator[Bench]:
 
 
 @asynccontextmanager
+async def frames_bench(folder: Path) -> AsyncIterator[Bench]:
+    cable = Cable(folder)
+    numbers = itertools.count(1)
+
+    async def plug() -> None:
+        cable.plug()
+
+    async def unplug() -> None:
+        cable.unplug()
+
+    async def speak() -> None:
+        report = Report(node=7, boot=1, seq=next(numbers), age_ms=0, dropped=0, values=(Value(1, 215),))
+        await asyncio.to_thread(cable.disturb, on_the_line(report.to_bytes()))
+
+    async def disturb() -> None:
+        await asyncio.to_thread(cable.disturb, NOISE)
+
+    metrics = (FrameMetric(1, "air_temperature", "Cel", scale=0.1),)
+    settings = FramesSettings(str(cable.near), (FrameNode(7, "a"),), metrics)
+    try:
+        yield Bench(FramesSource(settings, retry_max_s=0.1), plug, unplug, speak, disturb)
+    finally:
+        cable.unplug()
+
+
+@asynccontextmanager
 async def mqtt_bench(folder: Path) -> AsyncIterator[Bench]:
     stack = ExitStack()
     with ExitStack() as first:
@@ -166,7 +199,13 @@ async def mqtt_bench(folder: Path) -> AsyncIterator[Bench]:
 
 
 @pytest.fixture(
-    params=[modbus_bench, modbus_tcp_bench, text_bench, pytest.param(mqtt_bench, marks=pytest.mark.servers)]
+    params=[
+        modbus_bench,
+        modbus_tcp_bench,
+        text_bench,
+        frames_bench,
+        pytest.param(mqtt_bench, marks=pytest.mark.servers),
+    ]
 )
 async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
     async with request.param(tmp_path) as one:
@@ -184,7 +223,7 @@ async def reading(source: Source) -> AsyncIterator[list[Reading]]:
     """The source runs for the length of the block; at its end it is cancelled, and stops at once."""
     got: list[Reading] = []
 
-    async def sink(readings: Sequence[Reading]) -> None:
+    async def sink(readings: Sequence[Reading], _mark: Mark | None = None, /) -> None:
         got.extend(readings)
 
     task = asyncio.create_task(source.run(sink))

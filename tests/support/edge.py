@@ -24,6 +24,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from satomori_core.ranges import numbers
 from satomori_core.readings import Reading
 from satomori_core.senml import Ack, Loss, decode, encode_ack
+from satomori_edge.marks import Mark
 from satomori_edge.settings import ModbusSettings
 from satomori_edge.sources.modbus import ModbusSource
 from support.ports import free_ports
@@ -197,7 +198,7 @@ async def read_once(settings: ModbusSettings) -> dict[str, float]:
     """One round of a Modbus source, by metric."""
     got: list[Reading] = []
 
-    async def sink(readings: Sequence[Reading]) -> None:
+    async def sink(readings: Sequence[Reading], _mark: Mark | None = None, /) -> None:
         got.extend(readings)
 
     task = asyncio.create_task(ModbusSource(settings).run(sink))

@@ -5,6 +5,9 @@ faults, with what only the whole shows (two devices with one name), into one mes
 """
 
 from satomori_edge.settings.faults import Planned as Planned
+from satomori_edge.settings.frames import FrameMetric as FrameMetric
+from satomori_edge.settings.frames import FrameNode as FrameNode
+from satomori_edge.settings.frames import FramesSettings as FramesSettings
 from satomori_edge.settings.modbus import REGISTERS_OF_TYPE as REGISTERS_OF_TYPE
 from satomori_edge.settings.modbus import ModbusSettings as ModbusSettings
 from satomori_edge.settings.modbus import Order as Order

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from satomori_core.errors import SettingsError
 from satomori_core.settings import load_settings
 from satomori_edge.settings.faults import Planned, between, found, name_fault
+from satomori_edge.settings.frames import FramesSettings
 from satomori_edge.settings.modbus import ModbusSettings
 from satomori_edge.settings.mqtt import MqttSettings
 from satomori_edge.settings.sending import OutboxSettings, UplinkSettings
@@ -38,12 +39,14 @@ class EdgeSettings:
     uplink: UplinkSettings = field(default_factory=UplinkSettings)
     modbus: tuple[ModbusSettings, ...] = ()
     text: tuple[TextSettings, ...] = ()
+    frames: tuple[FramesSettings, ...] = ()
     mqtt: tuple[MqttSettings, ...] = ()
 
     def sources(self) -> Iterator[SourceSettings]:
         """Everything that is read, in the order of the file's kinds."""
         yield from self.modbus
         yield from self.text
+        yield from self.frames
         yield from self.mqtt
 
     def faults(self) -> list[str]:
@@ -69,7 +72,7 @@ def load_edge(config: Path | None) -> EdgeSettings:
     settings = load_settings(config, "edge", EdgeSettings)
     faults = [*_entry_faults(settings, ""), *_device_faults(settings), *_line_faults(settings)]
     if not any(settings.sources()):
-        faults.append("nothing to read: add [[edge.modbus]], [[edge.text]] or [[edge.mqtt]]")
+        faults.append("nothing to read: add [[edge.modbus]], [[edge.text]], [[edge.frames]] or [[edge.mqtt]]")
     if faults:
         raise SettingsError("\n".join(f"{config}: [edge] {fault}" for fault in faults))
     return settings

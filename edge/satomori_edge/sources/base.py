@@ -13,14 +13,18 @@ from typing import Protocol
 from satomori_core.errors import UnavailableError
 from satomori_core.logs import get_logger
 from satomori_core.readings import Reading
+from satomori_edge.marks import Mark
 
 RETRY_FIRST_S = 0.5
 RETRY_MAX_S = 30.0
 
-# Hands readings to the outbox; returns when they are durable.
-Sink = Callable[[Sequence[Reading]], Awaitable[None]]
-
 log = get_logger("edge")
+
+
+class Sink(Protocol):
+    """Hands readings to the outbox; returns when they are durable, and with them the `mark` that they reach."""
+
+    async def __call__(self, readings: Sequence[Reading], mark: Mark | None = None, /) -> None: ...
 
 
 class Source(Protocol):

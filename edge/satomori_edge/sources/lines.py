@@ -21,7 +21,7 @@ class LineSplitter:
         self.overlong = 0
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """The lines that are complete now, without delimiter and surrounding white space, empty ones left out."""
+        """The lines that are complete now, without their delimiter, empty ones left out."""
         *complete, rest = (self._kept + chunk).split(self._delimiter)
         lines = [line for line in map(self._finish, complete) if line]
         partial = len(self._delimiter) - 1  # so many of the last bytes may begin a delimiter
@@ -37,16 +37,17 @@ class LineSplitter:
             self._skipping = False
             self.overlong += 1
             return b""
-        return line.strip()
+        return line
 
 
 def parse_line(line: bytes, settings: TextSettings, at_us: int) -> Iterator[Reading | RejectedError]:
     """A reading for each field, or why there is none. Raise RejectedError where the whole line is wrong.
 
-    A line that does not begin with `start` is not for us and yields nothing. So does an empty field: no measurement.
+    A line that does not begin with `start` is not for us and yields nothing, nor does a blank one. An empty field is no
+    measurement.
     """
-    text = _text(line)
-    if not text.startswith(settings.start):
+    text = _text(line.strip())
+    if not text or not text.startswith(settings.start):
         return
     if settings.checksum == "xor":
         text = check_xor(text)

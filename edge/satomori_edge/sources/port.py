@@ -1,6 +1,7 @@
 """A serial port as chunks of bytes, through pyserial. The port is held exclusively."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Literal
@@ -47,6 +48,15 @@ class Port:
                 raise UnavailableError(f"{self._serial.port}: unplugged ({error})") from None
             if chunk:
                 return bytes(chunk)
+
+    def write(self, what: bytes) -> None:
+        """What the line can't take now is lost, as it might be on the way. Raise UnavailableError where it is gone."""
+        try:
+            os.write(self._serial.fileno(), what)
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            raise UnavailableError(f"{self._serial.port}: unplugged ({error})") from None
 
     def close(self) -> None:
         asyncio.get_running_loop().remove_reader(self._serial.fileno())
