@@ -9,14 +9,14 @@ Times are unique per device and metric, to the µs: a later reading of the same 
 is still in the outbox and at the newest that ever was; an older time that is already acknowledged may come again, and
 then overwrites at the store.
 
-When a bound is reached, the oldest part is thinned: of each datastream every second reading goes. Repeated thinning
-makes the past ever coarser instead of cutting it off. Where nothing can be thinned, the oldest are dropped. Either
-is a loss that is kept, sent and acknowledged like a reading.
+When a bound is reached, the older half is thinned, a block after another: of each datastream and interval the minimum,
+the maximum and the last stay. The interval is as short as it can be for most of the block to go, so each sweep
+makes the past coarser instead of cutting it off. Where nothing can be thinned, the oldest are dropped. Either is a loss
+that is kept, sent and acknowledged like a reading.
 """
 
 import contextlib
 import sqlite3
-import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,25 +30,41 @@ from satomori_core.senml import Loss
 from satomori_edge.marks import LIVES_MAX, Mark
 from satomori_edge.salvage import open_damaged, set_aside
 from satomori_edge.tally import Tally
+from satomori_edge.thinning import WIDTH_MIN_US, thin
 
-_SCHEMA = """
-CREATE TABLE identity (stream TEXT NOT NULL);
-CREATE TABLE series (
-    id INTEGER PRIMARY KEY, device TEXT NOT NULL, metric TEXT NOT NULL, unit TEXT NOT NULL,
-    newest_us INTEGER NOT NULL, UNIQUE (device, metric, unit)
-);
-CREATE TABLE reading (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, series INTEGER NOT NULL, observed_at_us INTEGER NOT NULL,
-    value REAL NOT NULL, UNIQUE (series, observed_at_us)
-);
-CREATE TABLE loss (stream TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, reason TEXT NOT NULL);
-"""
-_MARKS = """
-CREATE TABLE mark (device TEXT NOT NULL, life INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (device, life))
-"""
-_VERSION = 2
-THIN_SHARE = 10  # the oldest 1/10 is thinned at a time …
-THIN_READINGS_MAX = 5000  # … but no more, for the memory that it takes
+# What each version of the file added: one that an older Satomori wrote is brought up to date.
+_VERSIONS = (
+    """
+    CREATE TABLE identity (stream TEXT NOT NULL);
+    CREATE TABLE series (
+        id INTEGER PRIMARY KEY, device TEXT NOT NULL, metric TEXT NOT NULL, unit TEXT NOT NULL,
+        newest_us INTEGER NOT NULL, UNIQUE (device, metric, unit)
+    );
+    CREATE TABLE reading (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, series INTEGER NOT NULL, observed_at_us INTEGER NOT NULL,
+        value REAL NOT NULL, UNIQUE (series, observed_at_us)
+    );
+    CREATE TABLE loss (stream TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, reason TEXT NOT NULL);
+    INSERT INTO identity VALUES (lower(hex(randomblob(16))));
+    """,
+    """
+    CREATE TABLE mark (device TEXT NOT NULL, life INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (device, life));
+    """,
+    # Found by number, and small, since there may be as many losses as readings: '' stands for this file's own stream.
+    """
+    ALTER TABLE loss RENAME TO loss_2;
+    CREATE TABLE loss (
+        stream TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, reason TEXT NOT NULL,
+        PRIMARY KEY (stream, first)
+    ) WITHOUT ROWID;
+    INSERT OR IGNORE INTO loss SELECT CASE WHEN stream IN (SELECT stream FROM identity) THEN '' ELSE stream END,
+        first, last, reason FROM loss_2;
+    DROP TABLE loss_2;
+    """,
+)
+_OWN = ""
+BLOCK_READINGS_MAX = 2000  # thinned at a time: little memory, a short transaction
+BLOCKS_MAX = 10  # as many are looked at, one after another, before something is dropped
 DISK_RETRY_S = 10.0
 
 log = get_logger("edge")
@@ -89,6 +105,7 @@ class Outbox:
         self._newest: dict[int, int] = {}
         self._count = 0
         self._gone = {"thinned": Tally(), "dropped": Tally()}
+        self.width_us = WIDTH_MIN_US  # of the intervals that were thinned last
         try:
             self._connect()
         except OutboxDamagedError as error:
@@ -101,10 +118,10 @@ class Outbox:
             )
             self._connection.execute("PRAGMA cache_size=-512")  # kB: an edge is small
             found = int(self._connection.execute("PRAGMA user_version").fetchone()[0])
-            if found > _VERSION:
+            if found > len(_VERSIONS):
                 raise SettingsError(f"{self._path} was written by a newer Satomori; update this one")
-            if found < _VERSION:
-                self._create(found)
+            if found < len(_VERSIONS):
+                self._update(found)
             verdict = str(self._connection.execute("PRAGMA quick_check(1)").fetchone()[0])
             if verdict != "ok":
                 raise OutboxDamagedError(verdict)
@@ -116,17 +133,17 @@ class Outbox:
             rows = self._connection.execute("SELECT id, device, metric, unit, newest_us FROM series").fetchall()
             self._series = {(device, metric, unit): number for number, device, metric, unit, _ in rows}
             self._newest = {number: newest for number, *_, newest in rows}
+            self._swept_to = 0  # the number up to which this sweep has thinned …
+            self._swept = 0  # … and how many readings it has passed
 
-    def _create(self, found: int) -> None:
-        """What the version `found` lacks; 0 is an empty file."""
+    def _update(self, found: int) -> None:
+        """Add what the version `found` lacks; 0 is an empty file."""
         self._connection.execute("PRAGMA journal_mode=WAL")
         with self._transaction(durable=True):
-            if found == 0:
-                for statement in _SCHEMA.split(";")[:-1]:
+            for script in _VERSIONS[found:]:
+                for statement in script.split(";")[:-1]:
                     self._connection.execute(statement)
-                self._connection.execute("INSERT INTO identity VALUES (?)", (uuid.uuid4().hex,))
-            self._connection.execute(_MARKS)
-            self._connection.execute(f"PRAGMA user_version={_VERSION}")
+            self._connection.execute(f"PRAGMA user_version={len(_VERSIONS)}")
 
     def close(self) -> None:
         self._connection.close()
@@ -155,7 +172,7 @@ class Outbox:
             for reading in readings:
                 self._insert(reading)
             self._count += len(readings)
-            while self._count > self._readings_max or self._bytes() > self._bytes_max:
+            while self._count and (self._count > self._readings_max or self._bytes() > self._bytes_max):
                 self._shrink()
             changed = {self._series[_key(reading)] for reading in readings}
             self._connection.executemany(
@@ -204,32 +221,52 @@ class Outbox:
     # ------------------------------------------------------------------ losses
 
     def _shrink(self) -> None:
-        """Thin the oldest part, or drop the oldest hundredth where there is nothing to thin."""
-        block = min(max(self._count // THIN_SHARE, 2), THIN_READINGS_MAX)
-        rows = self._connection.execute("SELECT seq, series FROM reading ORDER BY seq LIMIT ?", (block,)).fetchall()
-        turn: dict[int, int] = {}
-        gone: list[int] = []
-        for seq, series in rows:
-            turn[series] = turn.get(series, -1) + 1
-            if turn[series] % 2:
-                gone.append(seq)
-        reason = "thinned"
-        if len(gone) < max(block // 10, 1):
-            gone, reason = [seq for seq, _ in rows[: max(block // 10, 1)]], "dropped"
+        """Thin the next block of the older half, or drop the oldest hundredth where there is nothing to thin."""
+        for _ in range(BLOCKS_MAX):
+            if self._swept >= self._count // 2:
+                self._swept_to = self._swept = 0
+            block = min(max(self._count // 4, 1), BLOCK_READINGS_MAX)
+            query = "SELECT seq, series, observed_at_us, value FROM reading WHERE seq > ? ORDER BY seq LIMIT ?"
+            rows = self._connection.execute(query, (self._swept_to, block)).fetchall()
+            if not rows:
+                self._swept = self._count
+                continue
+            gone, self.width_us = thin(rows, len(rows) * 3 // 4, max(WIDTH_MIN_US, self.width_us // 4))
+            self._swept_to = rows[-1][0]
+            self._swept += len(rows) - len(gone)
+            if len(gone) > len(rows) // 10:
+                self._lose(gone, "thinned")
+                return
+        query = "SELECT seq FROM reading ORDER BY seq LIMIT ?"
+        rows = self._connection.execute(query, (max(self._count // 100, 1),)).fetchall()
+        self._lose([seq for (seq,) in rows], "dropped")
+
+    def _lose(self, gone: Sequence[int], reason: str) -> None:
         self._connection.executemany("DELETE FROM reading WHERE seq = ?", [(seq,) for seq in gone])
         self._count -= len(gone)
         self._add_losses(gone, reason)
         total = self._gone[reason].add(len(gone))
         if total is not None:
-            log.warning("outbox is full", reason=reason, readings=total, left=self._count)
+            every_s = self.width_us // SECOND_US if reason == "thinned" else None
+            log.warning("outbox is full", reason=reason, readings=total, interval_s=every_s, left=self._count)
 
     def _add_losses(self, numbers: Sequence[int], reason: str) -> None:
         """Joined with their neighbours, so that there are never more losses than gaps between kept readings."""
-        near = (self.stream, reason, numbers[0] - 1, numbers[-1] + 1)
-        where = "stream = ? AND reason = ? AND last >= ? AND first <= ?"
-        rows = self._connection.execute(f"SELECT first, last FROM loss WHERE {where}", near).fetchall()  # noqa: S608 - ours
-        self._connection.execute(f"DELETE FROM loss WHERE {where}", near)  # noqa: S608 - ours
-        self._insert_losses(self.stream, merge([*rows, *to_ranges(numbers)]), reason)
+        near = [row for row in self._losses_near(_OWN, numbers[0] - 1, numbers[-1] + 1) if row[2] == reason]
+        self._delete_losses(_OWN, near)
+        self._insert_losses(_OWN, merge([*(row[:2] for row in near), *to_ranges(numbers)]), reason)
+
+    def _losses_near(self, stream: str, low: int, high: int) -> list[tuple[int, int, str]]:
+        """(first, last, reason) of those that meet low…high. Losses of a stream never overlap."""
+        query = (
+            "SELECT first, last, reason FROM loss WHERE stream = ? AND last >= ? AND first <= ? AND first >= "
+            "coalesce((SELECT max(first) FROM loss WHERE stream = ? AND first <= ?), 0)"
+        )
+        return self._connection.execute(query, (stream, low, high, stream, low)).fetchall()
+
+    def _delete_losses(self, stream: str, losses: Sequence[tuple[int, int, str]]) -> None:
+        rows = [(stream, first) for first, *_ in losses]
+        self._connection.executemany("DELETE FROM loss WHERE stream = ? AND first = ?", rows)
 
     def _insert_losses(self, stream: str, ranges: Sequence[Range], reason: str) -> None:
         rows = [(stream, first, last, reason) for first, last in ranges]
@@ -253,9 +290,11 @@ class Outbox:
                 self.put(readings)
                 saved += len(readings)
             self.put([], old.marks())
-            losses = [(old.stream, *loss) for loss in old.losses()]
+            losses = old.losses()
             if old.stream is not None and old.last >= old.first:
-                losses.append((old.stream, old.first, old.last, "outbox_damaged"))
+                told = [(first, last) for stream, first, last, _ in losses if stream == old.stream]
+                rest = subtract([(old.first, old.last)], told)
+                losses += [(old.stream, first, last, "outbox_damaged") for first, last in rest]
             with self._transaction(durable=True):
                 self._connection.executemany("INSERT INTO loss VALUES (?, ?, ?, ?)", losses)
             log.error(
@@ -323,11 +362,11 @@ class Outbox:
         """Up to `limit` losses, all of one stream."""
         with _translated():
             rows = self._connection.execute(
-                "SELECT stream, first, last, reason FROM loss WHERE stream = (SELECT stream FROM loss LIMIT 1) "
+                "SELECT stream, first, last, reason FROM loss WHERE stream = (SELECT max(stream) FROM loss) "
                 "ORDER BY first LIMIT ?",
                 (limit,),
             ).fetchall()
-        return [StreamLoss(stream, Loss(first, last, reason)) for stream, first, last, reason in rows]
+        return [StreamLoss(stream or self.stream, Loss(first, last, reason)) for stream, first, last, reason in rows]
 
     # ------------------------------------------------------------------ acknowledging
 
@@ -346,16 +385,13 @@ class Outbox:
         return gone
 
     def _acknowledge_losses(self, stream: str, ranges: Sequence[Range]) -> None:
+        of = _OWN if stream == self.stream else stream
         low, high = min(r[0] for r in ranges), max(r[1] for r in ranges)
-        rows = self._connection.execute(
-            "SELECT rowid, first, last, reason FROM loss WHERE stream = ? AND last >= ? AND first <= ?",
-            (stream, low, high),
-        ).fetchall()
-        for rowid, first, last, reason in rows:
-            left = subtract([(first, last)], ranges)
-            if left != [(first, last)]:
-                self._connection.execute("DELETE FROM loss WHERE rowid = ?", (rowid,))
-                self._insert_losses(stream, left, reason)
+        for loss in self._losses_near(of, low, high):
+            left = subtract([loss[:2]], ranges)
+            if left != [loss[:2]]:
+                self._delete_losses(of, [loss])
+                self._insert_losses(of, left, loss[2])
 
 
 def _key(reading: Reading) -> tuple[str, str, str]:

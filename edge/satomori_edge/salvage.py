@@ -51,11 +51,11 @@ class Damaged:
         if batch:
             yield batch
 
-    def losses(self) -> list[tuple[int, int, str]]:
-        """Those of its own stream that were not acknowledged yet."""
+    def losses(self) -> list[tuple[str, int, int, str]]:
+        """(stream, first, last, reason) of those that were not acknowledged yet, also of streams that ended before."""
         with contextlib.suppress(sqlite3.Error):
-            query = "SELECT first, last, reason FROM loss WHERE stream = ?"
-            return self.connection.execute(query, (self.stream,)).fetchall()
+            query = "SELECT CASE stream WHEN '' THEN ? ELSE stream END, first, last, reason FROM loss"
+            return [loss for loss in self.connection.execute(query, (self.stream,)) if loss[0] is not None]
         return []
 
     def marks(self) -> list[Mark]:

@@ -89,18 +89,18 @@ def test_many_readings_of_one_second_stay_in_order(outbox: Outbox) -> None:
 
 
 def test_past_its_bound_the_oldest_part_is_thinned_and_told(tmp_path: Path) -> None:
-    """Every second reading of each datastream goes, never two in a row at first; the newest are all there."""
+    """Nothing is dropped, each number is kept or told, and the newer half is all there."""
     one = opened(tmp_path / "o.sqlite", readings_max=1000)
-    for start in range(0, 1010, 5):
-        one.put([r for i in range(start, start + 5) for r in (some(1, i)[0], some(1, i, "flow")[0])][:10])
+    for start in range(0, 5000, 5):
+        one.put([*some(5, start), *some(5, start, "flow")])
     assert one.count <= 1000
     kept = set(seqs(one))
     gone = set(numbers([(first, last) for first, last, _ in lost(one)]))
     assert kept | gone == set(range(1, one.next_seq()))
     assert not kept & gone
     assert {reason for *_, reason in lost(one)} == {"thinned"}
-    assert set(range(one.next_seq() - 500, one.next_seq())) <= kept
-    assert len(kept) > 900
+    assert set(range(one.next_seq() - 250, one.next_seq())) <= kept
+    assert len(kept) > 700
     one.close()
 
 

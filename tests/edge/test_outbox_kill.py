@@ -21,8 +21,8 @@ while True:
     outbox.put([Reading("a", "rain", i + k, float(i + k)) for k in range(7)])
     i += 7
     print(i, flush=True)
-    if i % 5 == 0:
-        outbox.acknowledge(outbox.stream, [(max(1, i - 400), max(1, i - 300))])
+    if i % 5 == 0 and i > 400:
+        outbox.acknowledge(outbox.stream, [(i - 400, i - 300)])
 """
 
 
