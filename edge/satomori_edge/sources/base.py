@@ -14,6 +14,7 @@ from satomori_core.errors import UnavailableError
 from satomori_core.logs import get_logger
 from satomori_core.readings import Reading
 from satomori_edge.marks import Mark
+from satomori_edge.sources.jobs import Jobs, Registers, TextLine
 
 RETRY_FIRST_S = 0.5
 RETRY_MAX_S = 30.0
@@ -35,6 +36,21 @@ class Source(Protocol):
 
     async def run(self, sink: Sink) -> None:
         """Read until cancelled."""
+
+    def registers_of(self, device: str) -> tuple[Jobs[Registers], int] | None:
+        """Where work for the registers of `device` is handed in, and its unit."""
+        del device
+        return None
+
+    def text_line(self, port: str) -> Jobs[TextLine] | None:
+        """Where work for the line at `port` is handed in."""
+        del port
+        return None
+
+    def sample(self, device: str, interval_s: float) -> bool:
+        """Read `device` so often from now on; False where it is not ours or is not asked but speaks by itself."""
+        del device, interval_s
+        return False
 
 
 @dataclass(slots=True)

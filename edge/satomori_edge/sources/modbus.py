@@ -4,6 +4,7 @@ A unit whose request failed is left alone until its next turn (see `modbus_clien
 """
 
 import asyncio
+import contextlib
 import math
 import time
 
@@ -15,6 +16,7 @@ from satomori_core.logs import get_logger
 from satomori_core.readings import Reading
 from satomori_edge.settings import ModbusSettings, Register, Slave
 from satomori_edge.sources.base import RETRY_MAX_S, Line, Sink, Source, keep_running
+from satomori_edge.sources.jobs import Jobs, Registers
 from satomori_edge.sources.modbus_client import ModbusClient, NoAnswerError, RefusedError, open_line
 from satomori_edge.sources.registers import Block, decode_register, plan_blocks
 from satomori_edge.sources.schedule import Schedule
@@ -35,31 +37,53 @@ class ModbusSource(Source):
         self._told: set[tuple[int, str]] = set()
         members = [(slave, slave.interval_s or settings.interval_s) for slave in settings.slaves]
         self._schedule = Schedule(members, settings.timeout_s, time.monotonic())
+        self._rescheduled = asyncio.Event()
+        self._jobs: Jobs[Registers] = Jobs(self.name, settings.timeout_s)
 
     @override
     async def run(self, sink: Sink) -> None:
         async def attempt() -> None:
             async with open_line(self._settings) as client:
                 self._line.up()
-                while True:
-                    await self._take_turn(client, sink)
+                with self._jobs.open(client):
+                    while True:
+                        await self._take_turn(client, sink)
 
         await keep_running(self, self._line, attempt)
+
+    @override
+    def registers_of(self, device: str) -> tuple[Jobs[Registers], int] | None:
+        unit = next((slave.unit for slave in self._settings.slaves if slave.device == device), None)
+        return None if unit is None else (self._jobs, unit)
+
+    @override
+    def sample(self, device: str, interval_s: float) -> bool:
+        turn = next((turn for turn in self._schedule.turns() if turn.who.device == device), None)
+        if turn is None:
+            return False
+        self._schedule.change(turn, interval_s, time.monotonic())
+        self._rescheduled.set()
+        return True
 
     async def _take_turn(self, client: ModbusClient, sink: Sink) -> None:
         """Wait for the next turn and take it: one slave, all of its requests, one round of readings."""
         turn, wait_s = self._schedule.next(time.monotonic())
         if wait_s:
-            await asyncio.sleep(wait_s)
+            self._rescheduled.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._rescheduled.wait()
             self._check_open(client)
             return  # another may come first by now
         slave = turn.who
         readings: list[Reading] = []
         try:
-            for block in self._blocks[slave.unit]:
-                readings += await self._read(client, slave, block)
+            async with self._jobs.turn:
+                for block in self._blocks[slave.unit]:
+                    readings += await self._read(client, slave, block)
         except NoAnswerError as error:
             self._count(slave)
+            self._jobs.failed()
             if client.is_open and self._schedule.failed(turn, time.monotonic()):
                 log.warning(
                     "slave does not answer", source=self.name, unit=slave.unit, device=slave.device, why=str(error)
@@ -76,7 +100,7 @@ class ModbusSource(Source):
 
     async def _read(self, client: ModbusClient, slave: Slave, block: Block) -> list[Reading]:
         try:
-            values = await client.read(slave.unit, block)
+            values = await client.read(slave.unit, block.kind, block.address, block.count)
         except RefusedError as error:
             self._count(slave)
             self._tell_once(slave, f"{block.kind} {block.address}+{block.count}: {error}")

@@ -6,15 +6,18 @@ for the answer to the next one.
 
 import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Literal
 
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusException
+from pymodbus.pdu import ModbusPDU
+from typing_extensions import override
 
-from satomori_core.errors import UnavailableError
-from satomori_edge.settings import ModbusSettings
-from satomori_edge.sources.registers import Block
+from satomori_core.errors import RejectedError, UnavailableError
+from satomori_edge.settings import ModbusSettings, RegisterKind
+from satomori_edge.sources.jobs import Registers
 
 # Modbus Application Protocol 1.1b3, section 7.
 EXCEPTIONS = {1: "illegal function", 2: "illegal address", 3: "illegal value", 4: "device failure", 6: "busy"}
@@ -25,15 +28,18 @@ GATEWAY_EXCEPTIONS = {10: "the gateway has no path to the unit", 11: "the gatewa
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
 
 
-class NoAnswerError(Exception):
+class NoAnswerError(UnavailableError):
     """Nothing, or nothing intact, within the timeout; or a gateway says so of a unit behind it."""
 
 
-class RefusedError(Exception):
+class RefusedError(RejectedError):
     """The unit answers that it will not."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__("device", message)
 
-class ModbusClient:
+
+class ModbusClient(Registers):
     """An open line. One request at a time."""
 
     def __init__(self, client: AsyncModbusSerialClient | AsyncModbusTcpClient) -> None:
@@ -43,27 +49,46 @@ class ModbusClient:
     def is_open(self) -> bool:
         return self._client.connected
 
-    async def read(self, unit: int, block: Block) -> list[int]:
-        """The registers, or the bits, of a block. Raise NoAnswerError or RefusedError."""
+    @override
+    async def read(self, unit: int, kind: RegisterKind, address: int, count: int) -> list[int]:
+        """Registers, or bits. Raise NoAnswerError or RefusedError."""
         ask = {
             "holding": self._client.read_holding_registers,
             "input": self._client.read_input_registers,
             "coil": self._client.read_coils,
             "discrete": self._client.read_discrete_inputs,
-        }[block.kind]
+        }[kind]
         try:
-            response = await ask(block.address, count=block.count, device_id=unit)
+            response = await ask(address, count=count, device_id=unit)
         except ModbusException as error:
             raise NoAnswerError(error.string) from None
-        if response.isError():
-            code = response.exception_code
-            if code in GATEWAY_EXCEPTIONS:
-                raise NoAnswerError(GATEWAY_EXCEPTIONS[code])
-            raise RefusedError(EXCEPTIONS.get(code, f"exception {code}"))
-        values = [*(response.bits if block.is_bits else response.registers)][: block.count]
-        if len(values) < block.count:
-            raise NoAnswerError(f"{len(values)} values instead of {block.count}")
+        _judge(response)
+        values = [*(response.bits if kind in {"coil", "discrete"} else response.registers)][:count]
+        if len(values) < count:
+            raise NoAnswerError(f"{len(values)} values instead of {count}")
         return values
+
+    @override
+    async def write(self, unit: int, kind: Literal["coil", "holding"], address: int, values: Sequence[int]) -> None:
+        """A coil, or registers: one by function 6, several by 16. Raise NoAnswerError or RefusedError."""
+        try:
+            if kind == "coil":
+                response = await self._client.write_coil(address, bool(values[0]), device_id=unit)
+            elif len(values) == 1:
+                response = await self._client.write_register(address, values[0], device_id=unit)
+            else:
+                response = await self._client.write_registers(address, values, device_id=unit)
+        except ModbusException as error:
+            raise NoAnswerError(error.string) from None
+        _judge(response)
+
+
+def _judge(response: ModbusPDU) -> None:
+    if response.isError():
+        code = response.exception_code
+        if code in GATEWAY_EXCEPTIONS:
+            raise NoAnswerError(GATEWAY_EXCEPTIONS[code])
+        raise RefusedError(EXCEPTIONS.get(code, f"exception {code}"))
 
 
 @asynccontextmanager

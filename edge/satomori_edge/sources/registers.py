@@ -27,10 +27,6 @@ class Block:
     count: int
     registers: tuple[Register, ...]
 
-    @property
-    def is_bits(self) -> bool:
-        return self.kind in {"coil", "discrete"}
-
 
 def plan_blocks(registers: Sequence[Register], gap_max: int) -> list[Block]:
     """Neighbours in one request; a gap of up to `gap_max` unlisted registers is read along."""

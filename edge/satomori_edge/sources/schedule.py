@@ -4,6 +4,7 @@ Those who answer keep a fixed rhythm. One that missed SILENT_AFTER rounds is ask
 wait for its silence fits before the next of the others is due; a bus without such room is held up for it now and then.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -35,6 +36,9 @@ class Schedule(Generic[T]):
         self._timeout_s = timeout_s
         self._turns = [Turn(who, interval_s, now_s) for who, interval_s in members]
 
+    def turns(self) -> Sequence[Turn[T]]:
+        return self._turns
+
     def next(self, now_s: float) -> tuple[Turn[T], float]:
         """Whose turn is next, and in how many seconds (0: now)."""
         answering = [turn for turn in self._turns if not turn.is_silent]
@@ -50,6 +54,11 @@ class Schedule(Generic[T]):
         fits = start_s + self._timeout_s <= first.due_s or start_s >= probe.overdue_s
         turn = probe if fits and start_s <= max(first.due_s, now_s) else first
         return turn, max(0.0, turn.due_s - now_s)
+
+    def change(self, turn: Turn[T], interval_s: float, now_s: float) -> None:
+        """Its rhythm from now on."""
+        turn.interval_s = interval_s
+        turn.due_s = min(turn.due_s, now_s + interval_s)
 
     def answered(self, turn: Turn[T], now_s: float) -> bool:
         """Plan its next turn on its own grid; whether it had been silent."""
