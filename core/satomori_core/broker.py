@@ -27,11 +27,14 @@ class BrokerSettings:
 
 @dataclass(frozen=True, slots=True)
 class BrokerAddress:
+    """`embedded`: it is ours, with the limits that `satomori_ingest.broker` tells of."""
+
     host: str
     port: int
     username: str | None = None
     password: str | None = None
     tls: ssl.SSLContext | None = None
+    embedded: bool = False
 
 
 def load_broker(config: Path | None) -> BrokerSettings:
@@ -41,7 +44,7 @@ def load_broker(config: Path | None) -> BrokerSettings:
 def broker_address(settings: BrokerSettings, *, mqtt5: bool) -> BrokerAddress:
     """Where to connect. Reads the password and CA files; raise SettingsError where the URL is not one."""
     if settings.url is None:
-        return BrokerAddress(settings.host, settings.mqtt5_port if mqtt5 else settings.port)
+        return BrokerAddress(settings.host, settings.mqtt5_port if mqtt5 else settings.port, embedded=True)
     parts = urlsplit(settings.url)
     if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
         raise SettingsError(f"[broker] url {settings.url!r}: expected mqtt://host:1883 or mqtts://host:8883")

@@ -11,6 +11,7 @@ What was seen of rumqttd 0.20 (PyPI iotcore 0.4), and how the rest of the system
 - Each filter that anybody subscribes to has a log in memory of up to SEGMENTS x SEGMENT_BYTES, read or not. A
   subscriber that falls further behind misses the oldest, silently: the edge sends them again.
 - A larger payload than PAYLOAD_BYTES_MAX ends the publisher's connection without a reason.
+- A PUBLISH with a message expiry interval ends the connection of every MQTT 3.1.1 subscriber that it is meant for.
 - It knows no users: it listens on this machine only, unless told otherwise.
 """
 

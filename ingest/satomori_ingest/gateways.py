@@ -1,19 +1,25 @@
-"""Which gateways are there: their status messages and signs of life, written to the registry now and then."""
+"""Which gateways are there and what may be operated there: status messages and signs of life, into the registry."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Engine, update
 
 from satomori_core.errors import RejectedError
+from satomori_core.logs import get_logger
 from satomori_core.topics import parse_topic
 from satomori_ingest.protocol import Message
+from satomori_store.commanding import ACTUATORS_MAX, Allowed, parse_allowed
+from satomori_store.commands import write_actuators
 from satomori_store.models import Gateway
 from satomori_store.registry import transaction
 
 # A sign of life alone is written this often; going on or off line at once.
 SEEN_EVERY_US = 15_000_000
 GATEWAYS_MAX = 100_000
+
+log = get_logger("ingest")
 
 
 @dataclass(slots=True)
@@ -22,6 +28,9 @@ class _Sight:
     seen_us: int = 0
     written_online: bool | None = None
     written_us: int = 0
+    actuators: tuple[Allowed, ...] | None = None
+    written_actuators: tuple[Allowed, ...] | None = None
+    said: bool = False  # a status came that is not written yet
 
 
 class Gateways:
@@ -36,9 +45,9 @@ class Gateways:
         sight.seen_us = max(sight.seen_us, at_us)
 
     def take_status(self, message: Message) -> None:
-        """`{"online": true, …}`. Raise RejectedError for anything else.
+        """`{"online": true, "actuators": [], …}`. Raise RejectedError for anything else.
 
-        A last will and what the broker had kept are no signs of life.
+        A last will and what the broker had kept are no signs of life. An actuator that can't be understood is left out.
         """
         gateway = parse_topic(message.topic).gateway
         if not message.payload:
@@ -50,7 +59,9 @@ class Gateways:
         if not isinstance(document, dict) or not isinstance(document.get("online"), bool):
             raise RejectedError("status", 'a status is {"online": true or false}')
         sight = self._of(gateway)
-        sight.online = document["online"]
+        sight.online, sight.said = document["online"], True
+        if isinstance(document.get("actuators"), list):
+            sight.actuators = _actuators(gateway, document["actuators"])
         if sight.online and not message.retained:
             sight.seen_us = max(sight.seen_us, message.received_at_us)
 
@@ -67,7 +78,7 @@ class Gateways:
         due = [
             (gateway, sight)
             for gateway, sight in self._sights.items()
-            if sight.online != sight.written_online or sight.seen_us - sight.written_us >= SEEN_EVERY_US
+            if sight.said or sight.online != sight.written_online or sight.seen_us - sight.written_us >= SEEN_EVERY_US
         ]
         if not due:
             return 0
@@ -79,6 +90,22 @@ class Gateways:
                 if sight.seen_us:
                     values["seen_us"] = sight.seen_us
                 session.execute(update(Gateway).where(Gateway.id == gateway).values(**values))
+                said = sight.actuators
+                if said is not None and said != sight.written_actuators and write_actuators(session, gateway, said):
+                    sight.written_actuators = said
         for _, sight in due:
-            sight.written_online, sight.written_us = sight.online, sight.seen_us
+            sight.written_online, sight.written_us, sight.said = sight.online, sight.seen_us, False
         return len(due)
+
+
+def _actuators(gateway: str, documents: Sequence[object]) -> tuple[Allowed, ...]:
+    """By name: a later one of the same name takes the earlier one's place."""
+    found: dict[str, Allowed] = {}
+    for document in documents[:ACTUATORS_MAX]:
+        try:
+            allowed = parse_allowed(document)
+        except RejectedError as error:
+            log.warning("actuator not understood", gateway=gateway, reason=str(error))
+        else:
+            found[allowed.name] = allowed
+    return tuple(found.values())

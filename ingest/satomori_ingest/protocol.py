@@ -95,8 +95,8 @@ class Protocol:
         self._cut_size = 0
         self._next_id = 0
         self._window = INFLIGHT_MAX
-        self._inflight: dict[int, tuple[str, bytes]] = {}
-        self._queue: deque[tuple[str, bytes]] = deque()
+        self._inflight: dict[int, tuple[str, bytes, int | None]] = {}
+        self._queue: deque[tuple[str, bytes, int | None]] = deque()
 
     # ------------------------------------------------------------------ what we say
 
@@ -124,15 +124,18 @@ class Protocol:
             if message.packet_id is not None and message.epoch == self.epoch:
                 self.outgoing += mqtt5.PubAckPacket(message.packet_id).write()
 
-    def publish(self, topic: str, payload: bytes, *, qos: int = 0) -> bool:
-        """False where it was not taken: QoS 0 while not connected, QoS 1 when too many wait already."""
+    def publish(self, topic: str, payload: bytes, *, qos: int = 0, expiry_s: int | None = None) -> bool:
+        """False where it was not taken: QoS 0 while not connected, QoS 1 when too many wait already.
+
+        `expiry_s`: of QoS 1, so long may the broker keep it for others.
+        """
         if qos == 0:
             if self.connected:
                 self.outgoing += mqtt5.PublishPacket(topic, payload).write()
             return self.connected
         if len(self._queue) >= QUEUED_MAX:
             return False
-        self._queue.append((topic, payload))
+        self._queue.append((topic, payload, expiry_s))
         self._send_queued()
         return True
 
@@ -153,9 +156,15 @@ class Protocol:
             self._send(packet_id)
 
     def _send(self, packet_id: int, *, duplicate: bool = False) -> None:
-        topic, payload = self._inflight[packet_id]
-        packet = mqtt5.PublishPacket(topic, payload, qos=_QOS1, packet_id=packet_id, duplicate=duplicate)
-        self.outgoing += packet.write()
+        topic, payload, expiry_s = self._inflight[packet_id]
+        self.outgoing += mqtt5.PublishPacket(
+            topic,
+            payload,
+            qos=_QOS1,
+            packet_id=packet_id,
+            duplicate=duplicate,
+            message_expiry_interval=expiry_s,
+        ).write()
 
     def _free_id(self) -> int:
         """65535 ids for at most INFLIGHT_MAX messages: one is always free."""

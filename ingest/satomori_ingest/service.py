@@ -25,6 +25,7 @@ from satomori_core.logs import get_logger
 from satomori_core.senml import encode_ack
 from satomori_core.topics import STORED, Topic, subscription
 from satomori_core.vocabulary import Lane
+from satomori_ingest.commander import Commander
 from satomori_ingest.decoders import Decoders
 from satomori_ingest.decoders.json_mapping import JsonMappingDecoder
 from satomori_ingest.decoders.senml import SenmlDecoder
@@ -123,6 +124,9 @@ class Service:
             others = mappings if lane.name is Lane.TELEMETRY else []
             filters = [subscription(lane.name, settings.share), *others]
             lane.session = self._session(address, lane.name, filters, self._receiver(lane))
+        self._commander = Commander(stores.registry, stores.ledger, expiring=not address.embedded)
+        replies = [subscription("reply", settings.share)]
+        self._command_session = self._session(address, "command", replies, self._commander.take)
         # Not shared: a shared subscription gets no retained messages, and each worker may know who is there.
         self._status_session = self._session(address, "status", [subscription("status")], self._take_statuses)
 
@@ -172,6 +176,7 @@ class Service:
         with ThreadPoolExecutor(1, thread_name_prefix="draft") as thread:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._watch_registry(thread), name="registry")
+                group.create_task(self._commander.run(self._command_session), name="commands")
                 for session in self._sessions:
                     group.create_task(session.run(), name=f"session {session.name}")
                 # Not a task of the group: it ends first, so that what it has just stored is still acknowledged.

@@ -74,9 +74,9 @@ class Session:
             self._room.set()
         self._flush()
 
-    def publish(self, messages: Sequence[tuple[str, bytes]], *, qos: int = 0) -> int:
+    def publish(self, messages: Sequence[tuple[str, bytes]], *, qos: int = 0, expiry_s: int | None = None) -> int:
         """How many were taken; those with QoS 1 are sent until the broker has them, or this process ends."""
-        taken = sum(self._protocol.publish(topic, payload, qos=qos) for topic, payload in messages)
+        taken = sum(self._protocol.publish(topic, payload, qos=qos, expiry_s=expiry_s) for topic, payload in messages)
         self._flush()
         return taken
 

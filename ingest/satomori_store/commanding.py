@@ -87,7 +87,7 @@ def answered(course: Course, reply: Reply, at_us: int) -> Course:
             course,
             state=State(reply.outcome.value),
             outcome=reply.outcome,
-            reason=reply.reason,
+            reason=_storable(reply.reason),
             replied_us=at_us,
             late=course.state not in OPEN,
         )
@@ -97,7 +97,7 @@ def answered(course: Course, reply: Reply, at_us: int) -> Course:
     if reply.until_us is not None:
         course = replace(course, until_us=reply.until_us)
     if reply.ended_us is not None:
-        course = replace(course, ended_us=reply.ended_us, ended_why=reply.ended_why)
+        course = replace(course, ended_us=reply.ended_us, ended_why=_storable(reply.ended_why))
     return replace(course, replies=course.replies + 1, last_reply_us=at_us)
 
 
@@ -177,7 +177,12 @@ def _words(document: Mapping[str, object], key: str) -> str:
     found = document.get(key) or ""
     if not isinstance(found, str):
         raise RejectedError("actuator", f"{key} is {found!r}, not text")
-    return found.replace("\0", "")[:WORDS_LETTERS_MAX]
+    return _storable(found)[:WORDS_LETTERS_MAX]
+
+
+def _storable(text: str) -> str:
+    """Without what JSON can say and PostgreSQL can't keep: NUL, and half of a surrogate pair."""
+    return text.replace("\0", "").encode(errors="replace").decode()
 
 
 def _maybe(document: Mapping[str, object], key: str) -> float | None:

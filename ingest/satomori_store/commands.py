@@ -110,10 +110,10 @@ def take_reply(session: Session, gateway: str, reply: wire.Reply, at_us: int) ->
     return row
 
 
-def write_actuators(session: Session, gateway: str, said: Sequence[Allowed]) -> None:
-    """What the gateway says it has now. One that the registry does not know is passed over."""
+def write_actuators(session: Session, gateway: str, said: Sequence[Allowed]) -> bool:
+    """What the gateway says it has now. False for a gateway that the registry does not know, of which none are kept."""
     if session.get(Gateway, gateway) is None:
-        return
+        return False
     there = {row.name: row for row in session.scalars(select(Actuator).where(Actuator.gateway_id == gateway))}
     for allowed in said:
         row = there.pop(allowed.name, None)
@@ -123,6 +123,7 @@ def write_actuators(session: Session, gateway: str, said: Sequence[Allowed]) -> 
         row.allows = allowed.to_json()
     for row in there.values():
         row.allows = None
+    return True
 
 
 def course_of(row: Command) -> Course:

@@ -35,7 +35,7 @@ class IngestProcess:
         with (self.folder / "ingest.log").open("ab") as log:
             self._process = subprocess.Popen([*command, "--config", str(self.config)], stdout=log, stderr=log)
         self.starts += 1
-        self.wait(f"start {self.starts}", lambda: self.log().count("broker connected") >= 3 * self.starts)
+        self.wait(f"start {self.starts}", lambda: self.log().count("broker connected") >= 4 * self.starts)
 
     def log(self) -> str:
         return (self.folder / "ingest.log").read_text(encoding="utf-8", errors="replace")

@@ -1,0 +1,120 @@
+"""Commands on their way down, replies on their way up: what the registry says is due is sent, what comes is written.
+
+The registry is asked each quarter of a second; that a command is sent is written down before it is. It is not retained
+and the broker throws it away when it has expired (not the embedded one), so that an old one hardly ever arrives; where
+one does, the gateway refuses it by its own clock. Only a connected session sends. A reply is acknowledged to the broker
+after it is written, and one that says nothing of a command of ours is set aside.
+"""
+
+import asyncio
+import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import NoReturn
+
+from sqlalchemy import Engine
+
+from satomori_core.clock import SECOND_US, now_us
+from satomori_core.commands import COMMAND_BYTES_MAX, decode_reply, encode_command
+from satomori_core.errors import RejectedError, UnavailableError
+from satomori_core.logs import get_logger
+from satomori_core.topics import Topic, parse_topic
+from satomori_ingest.protocol import Message
+from satomori_ingest.session import Session
+from satomori_store.commands import Outgoing, take_reply, take_steps
+from satomori_store.databases import writing
+from satomori_store.ledger import Ledger
+from satomori_store.port import Batch, QuarantineRow
+from satomori_store.registry import transaction
+
+POLL_S = 0.25
+REPLIES_AT_ONCE = 500
+
+log = get_logger("ingest")
+
+
+class Commander:
+    """`take` is what its session calls with replies; `run` sends on that session.
+
+    `expiring`: the broker takes a message expiry.
+    """
+
+    def __init__(self, registry: Engine, ledger: Ledger, *, expiring: bool) -> None:
+        self._registry = registry
+        self._ledger = ledger
+        self._expiring = expiring
+        self._replies: list[Message] = []
+        self._came = asyncio.Event()
+
+    def take(self, messages: list[Message]) -> None:
+        self._replies.extend(messages)
+        self._came.set()
+
+    async def run(self, session: Session) -> NoReturn:
+        loop = asyncio.get_running_loop()
+        away = False
+        with ThreadPoolExecutor(1, thread_name_prefix="command") as thread:
+            while True:
+                replies = self._replies[:REPLIES_AT_ONCE]
+                can_send = session.ready.is_set()
+                try:
+                    outgoing = await loop.run_in_executor(thread, self._turn, replies, can_send)
+                except UnavailableError as error:
+                    if not away:
+                        log.warning("registry away, commands and replies wait", reason=str(error))
+                    away = True
+                    await asyncio.sleep(error.retry_after_s)
+                    continue
+                away = False
+                del self._replies[: len(replies)]
+                session.release(replies)
+                self._send(session, outgoing)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(0 if self._replies else POLL_S):
+                        await self._came.wait()
+                self._came.clear()
+
+    def _send(self, session: Session, outgoing: Sequence[Outgoing]) -> None:
+        for one in outgoing:
+            command = one.command
+            left_s = max(1, math.ceil((command.expires_at_us - now_us()) / SECOND_US))
+            message = (Topic(one.gateway, "command").encode(), encode_command(command))
+            session.publish([message], qos=1, expiry_s=left_s if self._expiring else None)
+            log.info("command sent", id=command.id, gateway=one.gateway, action=command.action.value)
+
+    def _turn(self, replies: Sequence[Message], can_send: bool) -> list[Outgoing]:
+        """In the thread. Raise UnavailableError, after which the same replies may be given again."""
+        if replies:
+            self._write(replies)
+        return take_steps(self._registry, now_us(), can_send=can_send)
+
+    def _write(self, replies: Sequence[Message]) -> None:
+        refused: list[QuarantineRow] = []
+        at_us = now_us()
+        with transaction(self._registry) as session:
+            for message in replies:
+                topic = parse_topic(message.topic)
+                try:
+                    reply = decode_reply(message.payload)
+                    row = take_reply(session, topic.gateway, reply, message.received_at_us)
+                except RejectedError as error:
+                    refused.append(_set_aside(message, topic.gateway, error))
+                else:
+                    log.info(
+                        "reply", id=row.id, gateway=topic.gateway, state=row.state, reason=row.reason, late=row.late
+                    )
+        if refused:
+            with writing(self._ledger.engine) as connection:
+                self._ledger.record(connection, Batch(received_at_us=at_us, quarantine=refused), at_us)
+
+
+def _set_aside(message: Message, gateway: str, error: RejectedError) -> QuarantineRow:
+    return QuarantineRow(
+        received_at_us=message.received_at_us,
+        topic=message.topic,
+        gateway=gateway,
+        reason=error.reason,
+        detail=str(error),
+        payload=message.payload[:COMMAND_BYTES_MAX],
+    )
