@@ -27,9 +27,8 @@ from satomori_core.topics import STORED, Topic, subscription
 from satomori_core.vocabulary import Lane
 from satomori_ingest.commander import Commander
 from satomori_ingest.decoders import Decoders
-from satomori_ingest.decoders.json_mapping import JsonMappingDecoder
-from satomori_ingest.decoders.senml import SenmlDecoder
 from satomori_ingest.draft import Draft
+from satomori_ingest.formats import make_decoders
 from satomori_ingest.gateways import Gateways
 from satomori_ingest.pipeline import Pipeline
 from satomori_ingest.protocol import Identity, Message
@@ -87,11 +86,10 @@ def open_stores(state: Path, config: Path | None) -> Stores:
 
 
 def make_pipeline(settings: IngestSettings, stores: Stores) -> Pipeline:
-    decoders = Decoders([SenmlDecoder(), *(JsonMappingDecoder(mapping) for mapping in settings.mapping)])
     return Pipeline(
         stores.observations,
         stores.ledger,
-        decoders,
+        Decoders(make_decoders(settings)),
         load_lookup(stores.registry),
         lambda stream: owner_of_stream(stores.ledger, stream),
         future_max_s=settings.future_max_s,
@@ -119,10 +117,11 @@ class Service:
         self._sessions: list[Session] = []
         self._ending = asyncio.Event()
         self._stored: asyncio.Task[None]  # the newest batch's, since the start an empty one
-        mappings = [self._shared(mapping.topic_filter()) for mapping in settings.mapping]
+        _, *others = make_decoders(settings)
+        foreign = [self._shared(pattern) for decoder in others for pattern in decoder.filters]
         for lane in self._lanes:
-            others = mappings if lane.name is Lane.TELEMETRY else []
-            filters = [subscription(lane.name, settings.share), *others]
+            more = foreign if lane.name is Lane.TELEMETRY else []
+            filters = [subscription(lane.name, settings.share), *more]
             lane.session = self._session(address, lane.name, filters, self._receiver(lane))
         self._commander = Commander(stores.registry, stores.ledger, expiring=not address.embedded)
         replies = [subscription("reply", settings.share)]

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from satomori_core.errors import RejectedError, SettingsError
-from satomori_ingest.decoders.json_mapping import JsonMappingDecoder
-from satomori_ingest.settings import FieldMapping, MappingSettings, load_ingest
+from satomori_ingest.decoders.fields import FieldMapping
+from satomori_ingest.decoders.json_mapping import JsonMappingDecoder, MappingSettings
+from satomori_ingest.settings import load_ingest
 
 TEMPERATURE = FieldMapping("values.temp", "air_temperature", "Cel")
 HUMIDITY = FieldMapping("values.hum", "relative_humidity", "%RH")
@@ -149,7 +150,7 @@ fields = [{ path = "temp", metric = "air_temperature", unit = "Cel" }]
 def test_a_mapping_that_can_not_work_is_refused_at_the_start(tmp_path: Any, change: tuple[str, str], says: str) -> None:
     path = tmp_path / "satomori.toml"
     path.write_text(GOOD, encoding="utf-8")
-    assert load_ingest(path).mapping[0].topic_filter() == "vendor/+/up"
+    assert load_ingest(path).mapping[0].filters() == ["vendor/+/up"]
     path.write_text(GOOD.replace(*change), encoding="utf-8")
     with pytest.raises(SettingsError, match=says):
         load_ingest(path)

@@ -3,6 +3,7 @@
 import socket
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,8 +19,11 @@ SAMPLE = Path(__file__).parents[2] / "ingest" / "sample.toml"
 
 def test_the_sample_shows_the_defaults() -> None:
     settings = load_ingest(SAMPLE)
-    assert replace(settings, mapping=()) == IngestSettings()
-    assert settings.mapping[0].topic_filter() == "example-vendor/+/+/up"
+    formats = ("mapping", "chirpstack", "things_stack", "zigbee2mqtt", "tasmota", "line_protocol")
+    tables: dict[str, Any] = dict.fromkeys(formats, ())
+    assert replace(settings, **tables) == IngestSettings()
+    assert len(settings.third_parties()) == len(tables)
+    assert settings.mapping[0].filters() == ["example-vendor/+/+/up"]
 
 
 @pytest.mark.parametrize(
@@ -31,6 +35,21 @@ def test_the_sample_shows_the_defaults() -> None:
         ("keep_alive_s = 70000", "65535"),
         ("batch_age_s = -1.0", "negative"),
         ("batch = 1", "batch"),
+        ('[[ingest.chirpstack]]\napplication = "a+"', "a\\+"),
+        ("[[ingest.chirpstack]]\n[[ingest.chirpstack]]", "two tables"),
+        ('[[ingest.chirpstack]]\n[[ingest.chirpstack]]\nname = "x"', "in common"),
+        ('[[ingest.tasmota]]\ntopic = "tele/+"', "no {device}"),
+        ('[[ingest.tasmota]]\ntime_zone = "Mars/Base"', "Mars/Base"),
+        ('[[ingest.tasmota]]\ntopic = "satomori/{device}"', "Satomori's"),
+        ('[[ingest.zigbee2mqtt]]\nbase_topic = "#"', "#"),
+        ('[[ingest.zigbee2mqtt]]\nbase_topic = "+"', "Satomori's"),
+        ('[[ingest.zigbee2mqtt]]\ngateway = "a b"', "a b"),
+        ('[[ingest.zigbee2mqtt]]\ndevices = { x = "a/b" }', "a/b"),
+        ('[[ingest.things_stack]]\ntime = "device"', "device"),
+        ('[[ingest.things_stack]]\nfields = [{ path = "x", metric = "co2", unit = "furlong" }]', "furlong"),
+        ('[[ingest.line_protocol]]\ntopic = "t"', "either device or device_tag"),
+        ('[[ingest.line_protocol]]\ntopic = "t"\ndevice_tag = "d"', "name the gateway"),
+        ('[[ingest.line_protocol]]\ntopic = "t"\ndevice = "{d}"', "does not name"),
     ],
 )
 def test_settings_that_can_not_work_are_refused(tmp_path: Path, line: str, says: str) -> None:

@@ -88,8 +88,9 @@ class Numbering:
 
 
 class Decoder(Protocol):
-    """A format. `filters` are the topics that it reads."""
+    """A format. `filters` are the topics that it reads; `name` is that of its table in the settings."""
 
+    name: str
     filters: Sequence[str]
 
     def decode(self, topic: str, payload: bytes, received_at_us: int) -> Decoded:

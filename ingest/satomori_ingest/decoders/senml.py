@@ -75,6 +75,7 @@ class SenmlDecoder:
     """Our own topics, of both lanes."""
 
     def __init__(self) -> None:
+        self.name = "senml"
         self.filters: Sequence[str] = [subscription(lane) for lane in Lane]
 
     def gateway(self, topic: str) -> str:
