@@ -37,6 +37,10 @@ def make_sources(settings: EdgeSettings, marks: Sequence[Mark]) -> list[Source]:
         from satomori_edge.sources.framed import FramesSource  # noqa: PLC0415
 
         sources += [FramesSource(line, marks) for line in settings.frames]
+    if settings.nmea:
+        from satomori_edge.sources.nmea import NmeaSource  # noqa: PLC0415
+
+        sources += [NmeaSource(station) for station in settings.nmea]
     if settings.mqtt:
         from satomori_edge.sources.mqtt import MqttSource  # noqa: PLC0415
 

@@ -33,11 +33,13 @@ def write_config(folder: Path, url: str, line: Cable, *, more: str = "", interva
 
 
 @contextmanager
-def text_and_mqtt(folder: Path, url: str) -> Iterator[str]:
-    """The settings of the two other sources, so that an agent with all of them is weighed."""
-    with cable(folder, "text") as line:
+def other_sources(folder: Path, url: str) -> Iterator[str]:
+    """The settings of all other sources, so that an agent with all of them is weighed."""
+    with cable(folder, "text") as text, cable(folder, "nmea") as nmea:
         yield (
-            f'[[edge.text]]\nport = "{line.near}"\ndevice = "t"\nfields = [{{ index = 0, metric = "rain" }}]\n'
+            f'[[edge.text]]\nport = "{text.near}"\ndevice = "t"\nfields = [{{ index = 0, metric = "rain" }}]\n'
+            f'[[edge.nmea]]\nport = "{nmea.near}"\ndevice = "n"\n'
+            'fields = [{ sentence = "MWV", metric = "wind_speed" }]\n'
             f'[[edge.mqtt]]\nurl = "{url}"\ntopics = [{{ filter = "z/+", device_level = 1, '
             'fields = [{ path = "v", metric = "rain" }] }]\n'
         )
@@ -45,8 +47,8 @@ def text_and_mqtt(folder: Path, url: str) -> Iterator[str]:
 
 @pytest.mark.servers
 async def test_an_agent_with_all_sources_is_small_reports_its_health_and_stops_cleanly(tmp_path: Path) -> None:
-    """Resident memory after some hundred readings, with Modbus, text, MQTT and the uplink running."""
-    with mosquitto(tmp_path) as broker, cable(tmp_path) as line, text_and_mqtt(tmp_path, broker.url) as more:
+    """Resident memory after some hundred readings, with every kind of source and the uplink running."""
+    with mosquitto(tmp_path) as broker, cable(tmp_path) as line, other_sources(tmp_path, broker.url) as more:
         config = write_config(tmp_path, broker.url, line, more=more, interval_s=0.05)
         async with slaves(line.far, {1: [3, 4]}), peer(Peer("gw"), broker.host, broker.port) as one:
             with agent(config, tmp_path / "state") as edge:
@@ -119,7 +121,7 @@ async def test_without_broker_and_port_it_waits_and_keeps_its_health(tmp_path: P
 @pytest.mark.servers
 async def test_it_stops_in_time_though_the_broker_is_frozen(tmp_path: Path) -> None:
     """The broker takes bytes but answers nothing, neither to the uplink nor to the MQTT source."""
-    with mosquitto(tmp_path) as broker, cable(tmp_path) as line, text_and_mqtt(tmp_path, broker.url) as more:
+    with mosquitto(tmp_path) as broker, cable(tmp_path) as line, other_sources(tmp_path, broker.url) as more:
         config = write_config(tmp_path, broker.url, line, more=more)
         with agent(config, tmp_path / "state") as edge:
             await until("connected", lambda: edge.events("connected"))

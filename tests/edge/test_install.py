@@ -9,7 +9,17 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ADDED_BYTES_MAX = 15_000_000
-UNWANTED = ("numpy", "pandas", "scikit-learn", "sqlalchemy", "pydantic", "fastapi", "influxdb-client")
+UNWANTED = (
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "sqlalchemy",
+    "pydantic",
+    "fastapi",
+    "influxdb-client",
+    "rich",
+    "greenlet",
+)
 
 
 def size_bytes(folder: Path) -> int:
@@ -39,7 +49,7 @@ def test_the_edge_extra_is_small_and_brings_no_data_science(tmp_path: Path) -> N
     assert added <= ADDED_BYTES_MAX, f"{added / 1e6:.1f} MB"
     listed = run(*pip, "list", "--format", "freeze").stdout.lower()
     names = {line.partition("==")[0] for line in listed.splitlines()}
-    assert {"satomori", "aiomqtt", "pymodbus", "pyserial"} <= names
+    assert {"satomori", "aiomqtt", "pymodbus", "pynmea2", "pyserial"} <= names
     assert not names & set(UNWANTED)
     program = folder / "bin" / "satomori"
     checked = run(program, "edge", "--check", "--config", ROOT / "edge" / "sample.toml")

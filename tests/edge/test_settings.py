@@ -37,6 +37,10 @@ def frames(nodes: str = '{ node = 1, device = "a" }', metrics: str = METRIC) -> 
     return f'[[edge.frames]]\nport = "/dev/ttyF"\nnodes = [{nodes}]\nmetrics = [{metrics}]\n'
 
 
+def nmea(field: str) -> str:
+    return f'[[edge.nmea]]\nport = "/dev/ttyZ"\ndevice = "w"\nfields = [{{ {field} }}]\n'
+
+
 def faults(folder: Path, text: str) -> str:
     with pytest.raises(SettingsError) as caught:
         load(folder, text)
@@ -47,7 +51,7 @@ def test_the_sample_loads_and_shows_the_defaults() -> None:
     settings = load_edge(SAMPLE)
     assert settings.outbox == OutboxSettings()
     assert settings.uplink == UplinkSettings()
-    assert len(list(plan(settings))) == 21
+    assert len(list(plan(settings))) == 25
     load_broker(SAMPLE)
 
 
@@ -94,6 +98,14 @@ def test_unknown_keys_are_told_with_what_was_meant(tmp_path: Path) -> None:
         (frames(nodes=""), "nodes is empty"),
         (frames(metrics=""), "metrics is empty"),
         (frames() + modbus(), "device 'a' is the name of two devices"),
+        (nmea('sentence = "MWV", metric = "rain"'), "MWV carries wind_direction, wind_speed; no 'rain'"),
+        (nmea('sentence = "MWV", metric = "wind_speed", unit = "m/s"'), "go with XDR, not with MWV"),
+        (nmea('sentence = "XDR", metric = "rain"'), "XDR needs a `transducer`"),
+        (nmea('sentence = "XDR", metric = "rain", transducer = "V,0"'), "and a `unit`"),
+        (
+            nmea('sentence = "MWV", metric = "wind_speed" }, { sentence = "MDA", metric = "wind_speed"'),
+            "device 'w' has the metric 'wind_speed' twice: MWV and MDA",
+        ),
         ('timezone = "Asia/Edo"\n', "timezone 'Asia/Edo'"),
         ('[[edge.mqtt]]\nurl = "http://x"\ntopics = [{filter = "a/#/b", device = "d", fields = []}]\n', "'a/#/b'"),
         (

@@ -1,212 +1,22 @@
-"""What every source promises, each on a real line: pseudo-terminals, a Mosquitto."""
+"""What every source promises, each on a real line: pseudo-terminals, a TCP peer, a Mosquitto."""
 
 import asyncio
-import itertools
-import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
-import aiomqtt
 import pytest
 import structlog
 
 from satomori_core.readings import Reading
 from satomori_edge.marks import Mark
-from satomori_edge.settings import (
-    FrameMetric,
-    FrameNode,
-    FramesSettings,
-    JsonField,
-    ModbusSettings,
-    MqttMapping,
-    MqttSettings,
-    Register,
-    Slave,
-    TextField,
-    TextSettings,
-)
 from satomori_edge.sources.base import Source
-from satomori_edge.sources.framed import FramesSource
-from satomori_edge.sources.frames import Report, Value, on_the_line
-from satomori_edge.sources.modbus import ModbusSource
-from satomori_edge.sources.mqtt import MqttSource
-from satomori_edge.sources.text import TextSource
-from support.edge import slaves, until
-from support.mosquitto import mosquitto
-from support.ports import free_ports
-from support.serial import Cable
-
-NOISE = random.Random(11).randbytes(100_000)
+from support.benches import BENCHES, Bench, mqtt_bench
+from support.edge import until
 
 
-@dataclass
-class Bench:
-    """A source of one kind on a line that the test can pull out, put back and disturb."""
-
-    source: Source
-    plug: Callable[[], Awaitable[None]]
-    unplug: Callable[[], Awaitable[None]]
-    speak: Callable[[], Awaitable[None]]
-    disturb: Callable[[], Awaitable[None]]
-
-
-ONE_SLAVE = (Slave(1, "a", (Register(0, "air_temperature", scale=0.1, unit="Cel"),)),)
-
-
-@asynccontextmanager
-async def modbus_bench(folder: Path) -> AsyncIterator[Bench]:
-    cable = Cable(folder)
-    stack = AsyncExitStack()
-
-    async def plug() -> None:
-        cable.plug()
-        await stack.enter_async_context(slaves(cable.far, {1: [215]}))
-
-    async def unplug() -> None:
-        await stack.aclose()
-        cable.unplug()
-
-    async def speak() -> None:
-        """It speaks when it is asked."""
-
-    async def disturb() -> None:
-        await asyncio.to_thread(cable.disturb, NOISE)
-
-    settings = ModbusSettings(str(cable.near), ONE_SLAVE, timeout_s=0.1, interval_s=0.1)
-    try:
-        yield Bench(ModbusSource(settings, retry_max_s=0.1), plug, unplug, speak, disturb)
-    finally:
-        await unplug()
-
-
-@asynccontextmanager
-async def modbus_tcp_bench(_: Path) -> AsyncIterator[Bench]:
-    """The peer may also be another program than the one that was meant: it talks noise, and goes."""
-    [port] = free_ports(1)
-    stack = AsyncExitStack()
-
-    async def plug() -> None:
-        await stack.enter_async_context(slaves(port, {1: [215]}))
-
-    async def unplug() -> None:
-        await stack.aclose()
-
-    async def speak() -> None:
-        """It speaks when it is asked."""
-
-    async def disturb() -> None:
-        async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            with suppress(ConnectionError):
-                for start in range(0, len(NOISE), 1000):
-                    writer.write(NOISE[start : start + 1000])
-                    await writer.drain()
-            writer.close()
-            met.set()
-
-        met = asyncio.Event()
-        await unplug()
-        async with await asyncio.start_server(talk, "127.0.0.1", port):
-            await asyncio.wait_for(met.wait(), 10)
-        await plug()
-
-    settings = ModbusSettings(host="127.0.0.1", tcp_port=port, slaves=ONE_SLAVE, timeout_s=0.1, interval_s=0.1)
-    async with stack:
-        yield Bench(ModbusSource(settings, retry_max_s=0.1), plug, unplug, speak, disturb)
-
-
-@asynccontextmanager
-async def text_bench(folder: Path) -> AsyncIterator[Bench]:
-    cable = Cable(folder)
-
-    async def plug() -> None:
-        cable.plug()
-
-    async def unplug() -> None:
-        cable.unplug()
-
-    async def speak() -> None:
-        await asyncio.to_thread(cable.disturb, b"\n$A,21.5*75\n")
-
-    async def disturb() -> None:
-        await asyncio.to_thread(cable.disturb, NOISE)
-
-    fields = (TextField(1, "air_temperature", "Cel"),)
-    settings = TextSettings(str(cable.near), fields, device="a", checksum="xor", start="$A")
-    try:
-        yield Bench(TextSource(settings, retry_max_s=0.1), plug, unplug, speak, disturb)
-    finally:
-        cable.unplug()
-
-
-@asynccontextmanager
-async def frames_bench(folder: Path) -> AsyncIterator[Bench]:
-    cable = Cable(folder)
-    numbers = itertools.count(1)
-
-    async def plug() -> None:
-        cable.plug()
-
-    async def unplug() -> None:
-        cable.unplug()
-
-    async def speak() -> None:
-        report = Report(node=7, boot=1, seq=next(numbers), age_ms=0, dropped=0, values=(Value(1, 215),))
-        await asyncio.to_thread(cable.disturb, on_the_line(report.to_bytes()))
-
-    async def disturb() -> None:
-        await asyncio.to_thread(cable.disturb, NOISE)
-
-    metrics = (FrameMetric(1, "air_temperature", "Cel", scale=0.1),)
-    settings = FramesSettings(str(cable.near), (FrameNode(7, "a"),), metrics)
-    try:
-        yield Bench(FramesSource(settings, retry_max_s=0.1), plug, unplug, speak, disturb)
-    finally:
-        cable.unplug()
-
-
-@asynccontextmanager
-async def mqtt_bench(folder: Path) -> AsyncIterator[Bench]:
-    stack = ExitStack()
-    with ExitStack() as first:
-        broker = first.enter_context(mosquitto(folder))
-
-    async def publish(payloads: Sequence[bytes]) -> None:
-        async with aiomqtt.Client(broker.host, broker.port) as client:
-            for payload in payloads:
-                await client.publish("z/a", payload, qos=1)
-
-    async def plug() -> None:
-        await asyncio.to_thread(broker.start)
-        stack.callback(broker.kill)
-
-    async def unplug() -> None:
-        await asyncio.to_thread(broker.kill)
-
-    async def speak() -> None:
-        await publish([b'{"t": 21.5}'])
-
-    async def disturb() -> None:
-        await publish([NOISE[start : start + 1000] for start in range(0, len(NOISE), 1000)])
-
-    mapping = MqttMapping("z/+", (JsonField("t", "air_temperature", "Cel"),), device_level=1)
-    settings = MqttSettings(broker.url, (mapping,))
-    with stack:
-        yield Bench(MqttSource(settings, "edge-test", ZoneInfo("UTC"), retry_max_s=0.1), plug, unplug, speak, disturb)
-
-
-@pytest.fixture(
-    params=[
-        modbus_bench,
-        modbus_tcp_bench,
-        text_bench,
-        frames_bench,
-        pytest.param(mqtt_bench, marks=pytest.mark.servers),
-    ]
-)
+@pytest.fixture(params=[pytest.param(b, marks=pytest.mark.servers) if b is mqtt_bench else b for b in BENCHES])
 async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
     async with request.param(tmp_path) as one:
         yield one

@@ -18,6 +18,9 @@ from satomori_edge.settings.modbus import Slave as Slave
 from satomori_edge.settings.mqtt import JsonField as JsonField
 from satomori_edge.settings.mqtt import MqttMapping as MqttMapping
 from satomori_edge.settings.mqtt import MqttSettings as MqttSettings
+from satomori_edge.settings.nmea import CARRIED as CARRIED
+from satomori_edge.settings.nmea import NmeaField as NmeaField
+from satomori_edge.settings.nmea import NmeaSettings as NmeaSettings
 from satomori_edge.settings.sending import OutboxSettings as OutboxSettings
 from satomori_edge.settings.sending import Protocol as Protocol
 from satomori_edge.settings.sending import UplinkSettings as UplinkSettings

@@ -13,6 +13,7 @@ from satomori_edge.settings.faults import Planned, between, found, name_fault
 from satomori_edge.settings.frames import FramesSettings
 from satomori_edge.settings.modbus import ModbusSettings
 from satomori_edge.settings.mqtt import MqttSettings
+from satomori_edge.settings.nmea import NmeaSettings
 from satomori_edge.settings.sending import OutboxSettings, UplinkSettings
 from satomori_edge.settings.text import TextSettings
 
@@ -40,6 +41,7 @@ class EdgeSettings:
     modbus: tuple[ModbusSettings, ...] = ()
     text: tuple[TextSettings, ...] = ()
     frames: tuple[FramesSettings, ...] = ()
+    nmea: tuple[NmeaSettings, ...] = ()
     mqtt: tuple[MqttSettings, ...] = ()
 
     def sources(self) -> Iterator[SourceSettings]:
@@ -47,6 +49,7 @@ class EdgeSettings:
         yield from self.modbus
         yield from self.text
         yield from self.frames
+        yield from self.nmea
         yield from self.mqtt
 
     def faults(self) -> list[str]:
@@ -72,7 +75,7 @@ def load_edge(config: Path | None) -> EdgeSettings:
     settings = load_settings(config, "edge", EdgeSettings)
     faults = [*_entry_faults(settings, ""), *_device_faults(settings), *_line_faults(settings)]
     if not any(settings.sources()):
-        faults.append("nothing to read: add [[edge.modbus]], [[edge.text]], [[edge.frames]] or [[edge.mqtt]]")
+        faults.append("nothing to read: add a source, such as [[edge.modbus]] or [[edge.text]] (see edge/sample.toml)")
     if faults:
         raise SettingsError("\n".join(f"{config}: [edge] {fault}" for fault in faults))
     return settings

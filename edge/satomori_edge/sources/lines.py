@@ -43,11 +43,10 @@ class LineSplitter:
 def parse_line(line: bytes, settings: TextSettings, at_us: int) -> Iterator[Reading | RejectedError]:
     """A reading for each field, or why there is none. Raise RejectedError where the whole line is wrong.
 
-    A line that does not begin with `start` is not for us and yields nothing, nor does a blank one. An empty field is no
-    measurement.
+    A line that does not begin with `start` is not for us and yields nothing. So does an empty field: no measurement.
     """
-    text = _text(line.strip())
-    if not text or not text.startswith(settings.start):
+    text = ascii_text(line)
+    if not text.startswith(settings.start):
         return
     if settings.checksum == "xor":
         text = check_xor(text)
@@ -63,7 +62,8 @@ def parse_line(line: bytes, settings: TextSettings, at_us: int) -> Iterator[Read
             yield _reading(columns[f.index], f, device, at_us)
 
 
-def _text(line: bytes) -> str:
+def ascii_text(line: bytes) -> str:
+    """Raise RejectedError where a byte is none of ASCII."""
     try:
         return line.decode("ascii")
     except UnicodeDecodeError:
@@ -84,11 +84,19 @@ def check_xor(text: str) -> str:
     return body
 
 
+def parse_number(text: str, scale: float, offset: float) -> float:
+    """`number * scale + offset`. Raise RejectedError for what is no measurement."""
+    try:
+        number = float(text)
+    except ValueError:
+        raise RejectedError("not_a_number", f"{text[:40]!r} is not a number") from None
+    if not math.isfinite(number):
+        raise RejectedError("not_finite", f"{text[:40]!r} is not a measurement")
+    return scaled(number, scale, offset)
+
+
 def _reading(column: str, f: TextField, device: str, at_us: int) -> Reading | RejectedError:
     try:
-        value = float(column)
-    except ValueError:
-        return RejectedError("not_a_number", f"field {f.index}: {column[:40]!r} is not a number")
-    if not math.isfinite(value):
-        return RejectedError("not_finite", f"field {f.index}: {column!r} is not a measurement")
-    return Reading(device, f.metric, at_us, scaled(value, f.scale, f.offset), f.unit)
+        return Reading(device, f.metric, at_us, parse_number(column, f.scale, f.offset), f.unit)
+    except RejectedError as error:
+        return RejectedError(error.reason, f"field {f.index}: {error}")

@@ -1,106 +1,20 @@
 """Lines of separated fields over a serial port: what small nodes and many weather stations send."""
 
-import asyncio
-import re
+from functools import partial
 
-from typing_extensions import override
-
-from satomori_core.clock import now_us
-from satomori_core.errors import RejectedError, UnavailableError
-from satomori_core.logs import get_logger
-from satomori_core.readings import Reading
 from satomori_edge.settings import TextSettings
-from satomori_edge.sources.base import RETRY_MAX_S, Line, Sink, Source, keep_running
-from satomori_edge.sources.jobs import Jobs, TextLine
-from satomori_edge.sources.lines import LineSplitter, parse_line
-from satomori_edge.sources.port import Port, open_port
-
-QUIET_S = 0.5  # after a command without an answer
-
-log = get_logger("edge")
+from satomori_edge.sources.base import RETRY_MAX_S
+from satomori_edge.sources.line_source import LineSource
+from satomori_edge.sources.lines import parse_line
 
 
-class TextSource(Source):
-    """One port. What is wrong with lines is told once for each reason, and counted."""
-
+class TextSource(LineSource):
     def __init__(self, settings: TextSettings, *, retry_max_s: float = RETRY_MAX_S) -> None:
-        self.name = f"text {settings.port}"
-        self.errors = 0
-        self._settings = settings
-        self._line = Line(self.name, retry_max_s)
-        self._told: set[str] = set()
-        self._jobs: Jobs[TextLine] = Jobs(self.name, QUIET_S)
-
-    @override
-    async def run(self, sink: Sink) -> None:
-        async def attempt() -> None:
-            s = self._settings
-            async with open_port(s.port, s.baudrate, s.parity, s.stopbits) as port:
-                self._line.up()
-                dialogue = _Dialogue(port)
-                splitter = LineSplitter(s.delimiter.encode(), s.line_bytes_max)
-                with self._jobs.open(dialogue):
-                    while True:
-                        lines = splitter.feed(await port.read())
-                        at_us = now_us()
-                        if splitter.overlong:
-                            self._tell(
-                                "overlong", f"more than {s.line_bytes_max} bytes without a delimiter", splitter.overlong
-                            )
-                            splitter.overlong = 0
-                        said = [line for line in lines if not dialogue.is_reply(line)]
-                        await sink([reading for line in said for reading in self._parse(line, at_us)])
-
-        await keep_running(self, self._line, attempt)
-
-    @override
-    def text_line(self, port: str) -> Jobs[TextLine] | None:
-        return self._jobs if port == self._settings.port else None
-
-    def _parse(self, line: bytes, at_us: int) -> list[Reading]:
-        readings: list[Reading] = []
-        try:
-            for found in parse_line(line, self._settings, at_us):
-                if isinstance(found, RejectedError):
-                    self._tell(found.reason, str(found))
-                else:
-                    readings.append(found)
-        except RejectedError as error:
-            self._tell(error.reason, str(error))
-            return []
-        return readings
-
-    def _tell(self, reason: str, what: str, times: int = 1) -> None:
-        self.errors += times
-        if reason not in self._told:
-            self._told.add(reason)
-            log.warning("line is wrong", source=self.name, reason=reason, what=what)
-
-
-class _Dialogue(TextLine):
-    """Commands out, and of the lines that come in the one that answers; all others are readings."""
-
-    def __init__(self, port: Port) -> None:
-        self._port = port
-        self._wanted: re.Pattern[str] | None = None
-        self._answer: asyncio.Future[re.Match[str]] | None = None
-
-    def is_reply(self, line: bytes) -> bool:
-        if self._wanted is None or self._answer is None or self._answer.done():
-            return False
-        match = self._wanted.fullmatch(line.decode("ascii", "replace"))
-        if match is not None:
-            self._answer.set_result(match)
-        return match is not None
-
-    @override
-    async def exchange(self, command: bytes, reply: re.Pattern[str], timeout_s: float) -> re.Match[str]:
-        self._wanted, self._answer = reply, asyncio.get_running_loop().create_future()
-        try:
-            self._port.write(command)
-            async with asyncio.timeout(timeout_s):
-                return await self._answer
-        except TimeoutError:
-            raise UnavailableError(f"no answer within {timeout_s:g} s") from None
-        finally:
-            self._wanted = self._answer = None
+        super().__init__(
+            f"text {settings.port}",
+            settings,
+            delimiter=settings.delimiter.encode(),
+            line_bytes_max=settings.line_bytes_max,
+            parse=partial(parse_line, settings=settings),
+            retry_max_s=retry_max_s,
+        )
