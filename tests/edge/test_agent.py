@@ -3,63 +3,29 @@
 import asyncio
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from satomori_core.metrics import EDGE_HEALTH
 from support.edge import Peer, agent, nowhere, peer, slaves, until
+from support.edge_config import other_sources, write_config
 from support.mosquitto import mosquitto
 from support.running import satomori
 from support.serial import Cable, cable
 
-RSS_BYTES_MAX = 45_000_000
-
-
-def write_config(folder: Path, url: str, line: Cable, *, more: str = "", interval_s: float = 0.1) -> Path:
-    config = folder / "edge.toml"
-    config.write_text(
-        f'[broker]\nurl = "{url}"\n'
-        '[edge]\ngateway = "gw"\nhealth_interval_s = 0.5\n'
-        "uplink = { pack_age_s = 0.05, ack_timeout_s = 1, reconnect_max_s = 0.5 }\n"
-        f'[[edge.modbus]]\nport = "{line.near}"\ninterval_s = {interval_s}\ntimeout_s = 0.2\n'
-        '[[edge.modbus.slaves]]\nunit = 1\ndevice = "a"\n'
-        'registers = [{ address = 0, metric = "rain", unit = "mm" }, { address = 1, metric = "flow" }]\n' + more,
-        encoding="utf-8",
-    )
-    return config
-
-
-@contextmanager
-def other_sources(folder: Path, url: str) -> Iterator[str]:
-    """The settings of all other sources, so that an agent with all of them is weighed."""
-    with cable(folder, "text") as text, cable(folder, "nmea") as nmea:
-        yield (
-            f'[[edge.text]]\nport = "{text.near}"\ndevice = "t"\nfields = [{{ index = 0, metric = "rain" }}]\n'
-            f'[[edge.nmea]]\nport = "{nmea.near}"\ndevice = "n"\n'
-            'fields = [{ sentence = "MWV", metric = "wind_speed" }]\n'
-            f'[[edge.mqtt]]\nurl = "{url}"\ntopics = [{{ filter = "z/+", device_level = 1, '
-            'fields = [{ path = "v", metric = "rain" }] }]\n'
-        )
-
 
 @pytest.mark.servers
-async def test_an_agent_with_all_sources_is_small_reports_its_health_and_stops_cleanly(tmp_path: Path) -> None:
-    """Resident memory after some hundred readings, with every kind of source and the uplink running."""
+async def test_an_agent_with_all_sources_reports_its_health_and_stops_cleanly(tmp_path: Path) -> None:
     with mosquitto(tmp_path) as broker, cable(tmp_path) as line, other_sources(tmp_path, broker.url) as more:
         config = write_config(tmp_path, broker.url, line, more=more, interval_s=0.05)
         async with slaves(line.far, {1: [3, 4]}), peer(Peer("gw"), broker.host, broker.port) as one:
             with agent(config, tmp_path / "state") as edge:
                 await until("health twice", lambda: len(one.values("gw", "outbox_readings")) >= 2)
-                await until("many readings", lambda: len(one.readings) >= 300)
-                rss = edge.rss_bytes()
                 began = time.monotonic()
                 assert edge.stop() == 0
                 assert time.monotonic() - began < 5
                 await until("told that it is offline", lambda: one.statuses[-1]["online"] is False)
-    assert rss <= RSS_BYTES_MAX, f"{rss / 1e6:.1f} MB"
     assert {r.metric for r in one.readings.values() if r.device == "gw"} == set(EDGE_HEALTH)
     assert set(one.values("gw", "bus_errors")) == {0.0}
     assert all(abs(offset) < 1 for offset in one.values("gw", "clock_offset"))

@@ -1,14 +1,21 @@
-"""`pip install .[edge]` in a clean environment: small, and nothing of data science or databases comes along."""
+"""`pip install .[edge]` in a clean environment: small on disk and in memory, no data science or databases with it."""
 
 import subprocess
 import sys
 import venv
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from support.edge import Peer, agent, peer, slaves, until
+from support.edge_config import other_sources, write_config
+from support.mosquitto import mosquitto
+from support.serial import cable
+
 ROOT = Path(__file__).parents[2]
 ADDED_BYTES_MAX = 15_000_000
+RSS_BYTES_MAX = 45_000_000
 UNWANTED = (
     "numpy",
     "pandas",
@@ -30,11 +37,20 @@ def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
-def test_the_edge_extra_is_small_and_brings_no_data_science(tmp_path: Path) -> None:
-    """The gateway's program runs from it, and says of another part which extra would bring it."""
+@dataclass(frozen=True)
+class Gateway:
+    """An environment with the edge extra and nothing else, as a gateway has it."""
+
+    python: Path
+    added_bytes: int
+    packages: frozenset[str]
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Gateway:
     if not (ROOT / "pyproject.toml").exists():
         pytest.skip("the project's folder is not here")
-    folder = tmp_path / "venv"
+    folder = tmp_path_factory.mktemp("gateway") / "venv"
     venv.create(folder, with_pip=False, symlinks=True)
     python = folder / "bin" / "python"
     before = size_bytes(folder)
@@ -45,15 +61,32 @@ def test_the_edge_extra_is_small_and_brings_no_data_science(tmp_path: Path) -> N
     if done.returncode and "No matching distribution found" in done.stderr and "Retrying" in done.stderr:
         pytest.skip(f"no package registry is reachable: {done.stderr[-300:]}")
     assert done.returncode == 0, done.stderr
-    added = size_bytes(folder) - before
-    assert added <= ADDED_BYTES_MAX, f"{added / 1e6:.1f} MB"
     listed = run(*pip, "list", "--format", "freeze").stdout.lower()
-    names = {line.partition("==")[0] for line in listed.splitlines()}
-    assert {"satomori", "aiomqtt", "pymodbus", "pynmea2", "pyserial"} <= names
-    assert not names & set(UNWANTED)
-    program = folder / "bin" / "satomori"
+    names = frozenset(line.partition("==")[0] for line in listed.splitlines())
+    return Gateway(python, size_bytes(folder) - before, names)
+
+
+def test_the_edge_extra_is_small_and_brings_no_data_science(gateway: Gateway) -> None:
+    """The gateway's program runs from it, and says of another part which extra would bring it."""
+    assert gateway.added_bytes <= ADDED_BYTES_MAX, f"{gateway.added_bytes / 1e6:.1f} MB"
+    assert {"satomori", "aiomqtt", "pymodbus", "pynmea2", "pyserial"} <= gateway.packages
+    assert not gateway.packages & set(UNWANTED)
+    program = gateway.python.with_name("satomori")
     checked = run(program, "edge", "--check", "--config", ROOT / "edge" / "sample.toml")
     assert checked.returncode == 0, checked.stderr
     missing = run(program, "analytics")
     assert missing.returncode == 2
     assert "satomori[analytics]" in missing.stderr
+
+
+@pytest.mark.servers
+async def test_an_agent_with_all_sources_takes_little_memory(gateway: Gateway, tmp_path: Path) -> None:
+    """Resident after some hundred readings, with every kind of source and the uplink running."""
+    with mosquitto(tmp_path) as broker, cable(tmp_path) as line, other_sources(tmp_path, broker.url) as more:
+        config = write_config(tmp_path, broker.url, line, more=more, interval_s=0.05)
+        async with slaves(line.far, {1: [3, 4]}), peer(Peer("gw"), broker.host, broker.port) as one:
+            with agent(config, tmp_path / "state", str(gateway.python)) as edge:
+                await until("many readings", lambda: len(one.readings) >= 300)
+                rss = edge.rss_bytes()
+                assert edge.stop() == 0
+    assert rss <= RSS_BYTES_MAX, f"{rss / 1e6:.1f} MB"

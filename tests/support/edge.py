@@ -33,9 +33,9 @@ from support.ports import free_ports
 class Agent:
     """`satomori edge` with what it logs."""
 
-    def __init__(self, config: Path, state: Path) -> None:
+    def __init__(self, config: Path, state: Path, python: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "satomori_core", "edge", "--config", str(config), "--state", str(state)],
+            [python, "-m", "satomori_core", "edge", "--config", str(config), "--state", str(state)],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -71,9 +71,9 @@ class Agent:
 
 
 @contextmanager
-def agent(config: Path, state: Path) -> Iterator[Agent]:
+def agent(config: Path, state: Path, python: str = sys.executable) -> Iterator[Agent]:
     """Killed at the end of the block if it still runs."""
-    one = Agent(config, state)
+    one = Agent(config, state, python)
     try:
         yield one
     finally:
