@@ -41,21 +41,21 @@ def load_broker(config: Path | None) -> BrokerSettings:
     return load_settings(config, "broker", BrokerSettings)
 
 
-def broker_address(settings: BrokerSettings, *, mqtt5: bool) -> BrokerAddress:
-    """Where to connect. Reads the password and CA files; raise SettingsError where the URL is not one."""
+def broker_address(settings: BrokerSettings, *, mqtt5: bool, table: str = "[broker]") -> BrokerAddress:
+    """Where to connect. Reads the password and CA files; raise SettingsError where the URL in `table` is not one."""
     if settings.url is None:
         return BrokerAddress(settings.host, settings.mqtt5_port if mqtt5 else settings.port, embedded=True)
     parts = urlsplit(settings.url)
     if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
-        raise SettingsError(f"[broker] url {settings.url!r}: expected mqtt://host:1883 or mqtts://host:8883")
+        raise SettingsError(f"{table} url {settings.url!r}: expected mqtt://host:1883 or mqtts://host:8883")
     if parts.password:
-        raise SettingsError('[broker] url holds a password; use password = { file = "…" } instead')
+        raise SettingsError(f'{table} url holds a password; use password = {{ file = "…" }} instead')
     tls = None
     if parts.scheme == "mqtts":
         try:
             tls = ssl.create_default_context(cafile=settings.ca_file)
         except OSError as error:
-            raise SettingsError(f"[broker] ca_file {settings.ca_file}: {error}") from None
+            raise SettingsError(f"{table} ca_file {settings.ca_file}: {error}") from None
     return BrokerAddress(
         parts.hostname,
         parts.port or (8883 if tls else 1883),

@@ -41,7 +41,7 @@ def ingest(invocation: Invocation) -> None:
     from satomori_ingest.settings import load_ingest
 
     settings = load_ingest(invocation.config)
-    address = broker_address(load_broker(invocation.config), mqtt5=True)
+    address = broker_address(load_broker(invocation.config), mqtt5=settings.protocol == "5")
     stores = open_stores(invocation.state, invocation.config)
     # A batch makes many small lists and no cycles: the collector is to come by more rarely.
     gc.set_threshold(100_000, 50, 100)

@@ -20,8 +20,8 @@ from satomori_core.commands import COMMAND_BYTES_MAX, decode_reply, encode_comma
 from satomori_core.errors import RejectedError, UnavailableError
 from satomori_core.logs import get_logger
 from satomori_core.topics import Topic, parse_topic
+from satomori_ingest.broker_session import BrokerSession
 from satomori_ingest.protocol import Message
-from satomori_ingest.session import Session
 from satomori_store.commands import Outgoing, take_reply, take_steps
 from satomori_store.databases import writing
 from satomori_store.ledger import Ledger
@@ -51,7 +51,7 @@ class Commander:
         self._replies.extend(messages)
         self._came.set()
 
-    async def run(self, session: Session) -> NoReturn:
+    async def run(self, session: BrokerSession) -> NoReturn:
         loop = asyncio.get_running_loop()
         away = False
         with ThreadPoolExecutor(1, thread_name_prefix="command") as thread:
@@ -75,7 +75,7 @@ class Commander:
                         await self._came.wait()
                 self._came.clear()
 
-    def _send(self, session: Session, outgoing: Sequence[Outgoing]) -> None:
+    def _send(self, session: BrokerSession, outgoing: Sequence[Outgoing]) -> None:
         for one in outgoing:
             command = one.command
             left_s = max(1, math.ceil((command.expires_at_us - now_us()) / SECOND_US))

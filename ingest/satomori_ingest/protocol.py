@@ -77,9 +77,10 @@ class Protocol:
     `outgoing` holds what is to be sent; the owner sends and clears it.
     """
 
-    def __init__(self, identity: Identity, filters: Sequence[str]) -> None:
+    def __init__(self, identity: Identity, filters: Sequence[str], qos: int = 1) -> None:
         self._identity = identity
         self._filters = filters
+        self._qos = _QOS1 if qos else mqtt5.QoS.AT_MOST_ONCE
         self.outgoing = bytearray()
         self.epoch = 0
         self.connected = False
@@ -293,7 +294,7 @@ class Protocol:
         if self._filters:
             # The retain flag is then only on what was kept, not on what is said now.
             subscribe = [
-                mqtt5.TopicFilter(pattern, max_qos=_QOS1, retain_as_published=False) for pattern in self._filters
+                mqtt5.TopicFilter(pattern, max_qos=self._qos, retain_as_published=False) for pattern in self._filters
             ]
             self.outgoing += mqtt5.SubscribePacket(self._free_id(), subscribe).write()
         else:

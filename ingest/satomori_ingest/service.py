@@ -2,7 +2,8 @@
 
 Each lane has an MQTT session of its own, since acknowledgements must go out in the order of arrival: so neither waits
 for the other. Batches are stored one at a time, fresh before backlog, and a backlog's batch is bounded: what happens
-now waits for two such batches at most, one that is being stored and one that is drafted already.
+now waits for two such batches at most, one that is being stored and one that is drafted already. Each third party's
+broker is a lane of its own, with a session of its own: what is away there keeps nothing else waiting.
 """
 
 import asyncio
@@ -18,21 +19,25 @@ from typing import NoReturn
 
 from sqlalchemy import Engine, select
 
-from satomori_core.broker import BrokerAddress
+from satomori_core.broker import BrokerAddress, BrokerSettings, broker_address
 from satomori_core.clock import now_us
 from satomori_core.errors import RejectedError, UnavailableError
 from satomori_core.logs import get_logger
 from satomori_core.senml import encode_ack
 from satomori_core.topics import STORED, Topic, subscription
 from satomori_core.vocabulary import Lane
+from satomori_ingest.broker_session import BrokerSession, Subscription
 from satomori_ingest.commander import Commander
+from satomori_ingest.connections import BrokerConnection, ProtocolVersion, carried_elsewhere
 from satomori_ingest.decoders import Decoders
 from satomori_ingest.draft import Draft
+from satomori_ingest.filters import matches
 from satomori_ingest.formats import make_decoders
 from satomori_ingest.gateways import Gateways
 from satomori_ingest.pipeline import Pipeline
 from satomori_ingest.protocol import Identity, Message
-from satomori_ingest.session import Session, Subscription
+from satomori_ingest.session import Session
+from satomori_ingest.session311 import Session311
 from satomori_ingest.settings import IngestSettings
 from satomori_store.databases import reading
 from satomori_store.ledger import Ledger
@@ -65,10 +70,21 @@ class Stores:
 class _Lane:
     """What has come and is not drafted yet, in order; `since` is the loop's time when the first of it came."""
 
-    name: Lane
-    session: Session = field(init=False)
+    name: str
+    session: BrokerSession = field(init=False)
     waiting: deque[Message] = field(default_factory=deque)
     since: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Broker:
+    """How a broker is spoken to. `optional`: ingest goes on where it refuses us."""
+
+    address: BrokerAddress
+    protocol: ProtocolVersion
+    client_id: str | None = None
+    qos: int = 1
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,40 +127,76 @@ class Service:
         self._pipeline = make_pipeline(settings, stores)
         self._registry_version = -1
         self._gateways = Gateways()
-        self._lanes = [_Lane(Lane.TELEMETRY), _Lane(Lane.BACKLOG)]
         self._arrived = asyncio.Event()
         self._statuses: deque[Message] = deque()
-        self._sessions: list[Session] = []
+        self._sessions: list[BrokerSession] = []
         self._ending = asyncio.Event()
         self._stored: asyncio.Task[None]  # the newest batch's, since the start an empty one
-        _, *others = make_decoders(settings)
-        foreign = [self._shared(pattern) for decoder in others for pattern in decoder.filters]
-        for lane in self._lanes:
-            more = foreign if lane.name is Lane.TELEMETRY else []
+        main = _Broker(address, settings.protocol)
+        elsewhere = carried_elsewhere(settings.broker)
+        _, *third_parties = make_decoders(settings)
+        others = [
+            self._shared(f) for decoder in third_parties if decoder.name not in elsewhere for f in decoder.filters
+        ]
+        telemetry, self._backlog = _Lane(Lane.TELEMETRY), _Lane(Lane.BACKLOG)
+        self._fresh = deque([telemetry])
+        for lane, more in ((telemetry, others), (self._backlog, [])):
             filters = [subscription(lane.name, settings.share), *more]
-            lane.session = self._session(address, lane.name, filters, self._receiver(lane))
-        self._commander = Commander(stores.registry, stores.ledger, expiring=not address.embedded)
+            lane.session = self._session(main, lane.name, filters, self._receiver(lane))
+        self._main_session = telemetry.session
+        expiring = settings.protocol == "5" and not address.embedded
+        self._commander = Commander(stores.registry, stores.ledger, expiring=expiring)
         replies = [subscription("reply", settings.share)]
-        self._command_session = self._session(address, "command", replies, self._commander.take)
+        self._command_session = self._session(main, "command", replies, self._commander.take)
         # Not shared: a shared subscription gets no retained messages, and each worker may know who is there.
-        self._status_session = self._session(address, "status", [subscription("status")], self._take_statuses)
+        self._status_session = self._session(main, "status", [subscription("status")], self._take_statuses)
+        for connection in settings.broker:
+            if connection.worker in {None, settings.worker}:
+                patterns = [
+                    f for decoder in third_parties if decoder.name in connection.carries for f in decoder.filters
+                ]
+                self._fresh.append(self._third_partys(connection, patterns))
 
     def _shared(self, pattern: str) -> str:
         return f"$share/{self._settings.share}/{pattern}" if self._settings.share else pattern
 
+    def _third_partys(self, connection: BrokerConnection, patterns: Sequence[str]) -> _Lane:
+        """Its lane. What it sends beyond what was asked for is not read: it may not speak for our own gateways."""
+        lane = _Lane(connection.name)
+        table = f"[ingest] broker {connection.name!r}"
+        where = BrokerSettings(connection.url, connection.username, connection.password, connection.ca_file)
+        address = broker_address(where, mqtt5=connection.protocol == "5", table=table)
+        receive = self._receiver(lane)
+
+        def receive_asked_for(messages: list[Message]) -> None:
+            asked = [m for m in messages if any(matches(pattern, m.topic) for pattern in patterns)]
+            if len(asked) < len(messages):
+                strange = [m for m in messages if m not in asked]
+                log.warning("a broker sent what we did not ask for", broker=lane.name, topic=strange[0].topic)
+                lane.session.release(strange)
+            if asked:
+                receive(asked)
+
+        filters = list(patterns) if connection.worker else [self._shared(pattern) for pattern in patterns]
+        broker = _Broker(address, connection.protocol, connection.client_id, connection.qos, optional=True)
+        lane.session = self._session(broker, lane.name, filters, receive_asked_for)
+        return lane
+
     def _session(
-        self, address: BrokerAddress, name: str, filters: Sequence[str], on_messages: Callable[[list[Message]], None]
-    ) -> Session:
+        self, broker: _Broker, name: str, filters: Sequence[str], on_messages: Callable[[list[Message]], None]
+    ) -> BrokerSession:
         settings = self._settings
         identity = Identity(
-            f"satomori-ingest-{settings.worker}-{name}",
-            address.username,
-            address.password,
+            broker.client_id or f"satomori-ingest-{settings.worker}-{name}",
+            broker.address.username,
+            broker.address.password,
             settings.session_expiry_s,
             settings.keep_alive_s,
             settings.receive_max,
         )
-        session = Session(address, identity, Subscription(filters, settings.held_bytes_max), on_messages)
+        kind = Session if broker.protocol == "5" else Session311
+        subscription = Subscription(filters, settings.held_bytes_max, broker.qos)
+        session = kind(broker.address, identity, subscription, on_messages, optional=broker.optional)
         self._sessions.append(session)
         return session
 
@@ -180,11 +232,6 @@ class Service:
                     group.create_task(session.run(), name=f"session {session.name}")
                 # Not a task of the group: it ends first, so that what it has just stored is still acknowledged.
                 await self._write_batches(thread)
-
-    async def ready(self) -> None:
-        """Until all sessions are subscribed."""
-        for session in self._sessions:
-            await session.ready.wait()
 
     async def _watch_registry(self, thread: ThreadPoolExecutor) -> NoReturn:
         loop = asyncio.get_running_loop()
@@ -246,7 +293,7 @@ class Service:
             lane = await self._next_lane()
             messages = [lane.waiting.popleft() for _ in range(min(len(lane.waiting), BATCH_MESSAGES_MAX))]
             try:
-                draft = await asyncio.get_running_loop().run_in_executor(drafting, self._draft, lane.name, messages)
+                draft = await asyncio.get_running_loop().run_in_executor(drafting, self._draft, lane, messages)
             except UnavailableError as error:
                 lane.waiting.extendleft(reversed(messages))
                 retry_s = min(RETRY_MAX_S, max(error.retry_after_s, retry_s * 2))
@@ -257,7 +304,7 @@ class Service:
                 return _Batch(lane, messages[: draft.messages], draft)
 
     async def _next_lane(self) -> _Lane:
-        """The first lane that has a batch ready: it is old enough, or large enough.
+        """The first lane that has a batch ready: it is old enough, or large enough. The fresh lanes take turns.
 
         While another batch is being stored there is no hurry, and a larger batch costs less a value.
         """
@@ -267,11 +314,14 @@ class Service:
             if is_free:
                 self._stored.result()
             ages = []
-            for lane in self._lanes:
+            for lane in (*self._fresh, self._backlog):
                 if lane.waiting:
                     left_s = lane.since + self._settings.batch_age_s - loop.time()
                     ripe = RIPE_MESSAGES if is_free else max(RIPE_MESSAGES, self._settings.receive_max // 8)
                     if (is_free and left_s <= 0) or len(lane.waiting) >= ripe:
+                        if lane is not self._backlog:
+                            self._fresh.remove(lane)
+                            self._fresh.append(lane)
                         return lane
                     ages += [left_s] if is_free else []
             self._arrived.clear()
@@ -279,11 +329,11 @@ class Service:
                 async with asyncio.timeout(min(ages, default=None)):
                     await self._arrived.wait()
 
-    def _draft(self, lane: Lane, messages: list[Message]) -> Draft:
+    def _draft(self, lane: _Lane, messages: list[Message]) -> Draft:
         """In the thread for drafts."""
         at_us = now_us()
         settings = self._settings
-        values_max = settings.batch_values_max if lane is Lane.TELEMETRY else settings.backlog_batch_values_max
+        values_max = settings.backlog_batch_values_max if lane is self._backlog else settings.batch_values_max
         draft = self._pipeline.draft(messages, at_us, values_max)
         if any(row.reason in NOT_IN_REGISTRY for row in draft.quarantine):
             # It may have been told to the registry since we last looked: nobody should have to replay for that.
@@ -332,7 +382,7 @@ class Service:
             [(Topic(gateway, "ack").encode(), encode_ack(ack)) for gateway, ack in batch.draft.acks()], qos=1
         )
         if len(batch.draft.rows):
-            session.publish([(STORED, b'{"values":%d}' % len(batch.draft.rows))])
+            self._main_session.publish([(STORED, b'{"values":%d}' % len(batch.draft.rows))])
 
 
 def _jittered(wait_s: float) -> float:

@@ -1,4 +1,4 @@
-"""The [ingest] table: workers, batches, windows, and third parties' formats."""
+"""The [ingest] table: workers, batches, windows, third parties' brokers and formats."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from pathlib import Path
 from satomori_core.errors import SettingsError
 from satomori_core.settings import load_settings
 from satomori_core.topics import is_name
+from satomori_ingest.connections import BrokerConnection, ProtocolVersion, check_connections
 from satomori_ingest.decoders.chirpstack import ChirpstackSettings
 from satomori_ingest.decoders.fields import FormatSettings
 from satomori_ingest.decoders.json_mapping import MappingSettings
@@ -24,10 +25,12 @@ class IngestSettings:
     A batch is written when it holds `batch_values_max` values (of the backlog `backlog_batch_values_max`, since what
     is fresh waits for it) or `batch_age_s` after its first message, whichever is earlier. `receive_max`: messages that
     the broker may send before we acknowledge; `held_bytes_max`: how much we hold of them before we stop reading.
+    `protocol`: of MQTT, towards the main broker; 3.1.1 is much slower and knows no `receive_max`.
     """
 
     share: str | None = None
     worker: str = "1"
+    protocol: ProtocolVersion = "5"
     batch_values_max: int = 100_000
     backlog_batch_values_max: int = 10_000
     batch_age_s: float = 0.05
@@ -36,6 +39,7 @@ class IngestSettings:
     session_expiry_s: int = 86_400
     keep_alive_s: int = 30
     future_max_s: float = 300.0
+    broker: tuple[BrokerConnection, ...] = ()
     mapping: tuple[MappingSettings, ...] = ()
     chirpstack: tuple[ChirpstackSettings, ...] = ()
     things_stack: tuple[ThingsStackSettings, ...] = ()
@@ -64,7 +68,9 @@ def load_ingest(config: Path | None) -> IngestSettings:
         raise SettingsError(f"{where} receive_max and keep_alive_s can't exceed 65535 (MQTT)")
     if settings.batch_age_s < 0 or settings.future_max_s < 0:
         raise SettingsError(f"{where} batch_age_s and future_max_s can't be negative")
-    _check_third_parties(settings.third_parties(), where)
+    formats = settings.third_parties()
+    _check_third_parties(formats, where)
+    check_connections(settings.broker, [table.name for table in formats], settings.share, where)
     return settings
 
 

@@ -27,8 +27,9 @@ from satomori_core.logs import configure_logs
 from satomori_core.ranges import count
 from satomori_core.readings import Reading
 from satomori_core.senml import Pack, decode_ack, encode
+from satomori_ingest.broker_session import Subscription
 from satomori_ingest.protocol import Identity, Message
-from satomori_ingest.session import Session, Subscription
+from satomori_ingest.session import Session
 from support.influx import Influx, influx_server
 from support.ingest_process import IngestProcess, ingest_process
 from support.ingesting import REGISTRY

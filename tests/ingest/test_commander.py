@@ -13,10 +13,11 @@ from satomori_core.broker import BrokerAddress
 from satomori_core.clock import SECOND_US, now_us
 from satomori_core.commands import Action
 from satomori_core.topics import subscription
+from satomori_ingest.broker_session import Subscription
 from satomori_ingest.commander import Commander
 from satomori_ingest.protocol import Identity
 from satomori_ingest.service import open_stores
-from satomori_ingest.session import Session, Subscription
+from satomori_ingest.session import Session
 from satomori_store.commands import Order, issue
 from satomori_store.models import Actuator, Command
 from satomori_store.registry import transaction

@@ -21,7 +21,7 @@ def test_the_sample_shows_the_defaults() -> None:
     settings = load_ingest(SAMPLE)
     formats = ("mapping", "chirpstack", "things_stack", "zigbee2mqtt", "tasmota", "line_protocol")
     tables: dict[str, Any] = dict.fromkeys(formats, ())
-    assert replace(settings, **tables) == IngestSettings()
+    assert replace(settings, broker=(), **tables) == IngestSettings()
     assert len(settings.third_parties()) == len(tables)
     assert settings.mapping[0].filters() == ["example-vendor/+/+/up"]
 

@@ -20,8 +20,9 @@ from satomori_core.ranges import count
 from satomori_core.readings import Reading
 from satomori_core.senml import Pack, decode_ack, encode
 from satomori_core.topics import Topic
+from satomori_ingest.broker_session import Subscription
 from satomori_ingest.protocol import Identity, Message
-from satomori_ingest.session import Session, Subscription
+from satomori_ingest.session import Session
 
 METRICS = ("air_temperature", "relative_humidity", "soil_temperature", "soil_moisture", "co2")
 TIMEOUT_S = 120.0

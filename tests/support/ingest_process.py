@@ -14,9 +14,13 @@ from support.ingesting import write_registry
 
 
 class IngestProcess:
-    """`start` again after `kill`: state and settings stay. Its log is `ingest.log`."""
+    """`start` again after `kill`: state and settings stay. Its log is `ingest.log`.
 
-    def __init__(self, folder: Path, settings: str, registry: str | None = None) -> None:
+    `sessions`: how many connections a start waits for, four of which are the main broker's.
+    """
+
+    def __init__(self, folder: Path, settings: str, registry: str | None = None, sessions: int = 4) -> None:
+        self._sessions = sessions
         self.folder = folder
         self.config = folder / "satomori.toml"
         self.config.write_text(settings, encoding="utf-8")
@@ -31,11 +35,12 @@ class IngestProcess:
         return self._process.pid
 
     def start(self) -> None:
+        before = self.log().count("broker connected") if self.starts else 0
         command = [sys.executable, "-m", "satomori_core", "ingest", "--state", str(self.folder)]
         with (self.folder / "ingest.log").open("ab") as log:
             self._process = subprocess.Popen([*command, "--config", str(self.config)], stdout=log, stderr=log)
         self.starts += 1
-        self.wait(f"start {self.starts}", lambda: self.log().count("broker connected") >= 4 * self.starts)
+        self.wait(f"start {self.starts}", lambda: self.log().count("broker connected") >= before + self._sessions)
 
     def log(self) -> str:
         return (self.folder / "ingest.log").read_text(encoding="utf-8", errors="replace")
@@ -72,8 +77,10 @@ class IngestProcess:
 
 
 @contextmanager
-def ingest_process(folder: Path, settings: str, registry: str | None = None) -> Iterator[IngestProcess]:
-    process = IngestProcess(folder, settings, registry)
+def ingest_process(
+    folder: Path, settings: str, registry: str | None = None, sessions: int = 4
+) -> Iterator[IngestProcess]:
+    process = IngestProcess(folder, settings, registry, sessions)
     try:
         process.start()
         yield process

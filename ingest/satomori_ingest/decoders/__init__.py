@@ -88,7 +88,10 @@ class Numbering:
 
 
 class Decoder(Protocol):
-    """A format. `filters` are the topics that it reads; `name` is that of its table in the settings."""
+    """A format. `filters` are the topics that it reads; `name` is that of its table in the settings.
+
+    A broker `carries` it by that name.
+    """
 
     name: str
     filters: Sequence[str]

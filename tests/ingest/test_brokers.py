@@ -1,0 +1,215 @@
+"""Ingest on several brokers at once: a third party's is read beside our own, and neither disturbs the other."""
+
+import asyncio
+import json
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from satomori_core.broker import BrokerAddress
+from satomori_core.clock import SECOND_US, now_us, to_iso
+from satomori_core.errors import SettingsError
+from satomori_ingest.protocol import Message
+from satomori_ingest.service import Service
+from satomori_ingest.settings import load_ingest
+from support.ingest_process import IngestProcess, ingest_process
+from support.ingesting import Ingest, message
+from support.mosquitto import Mosquitto, mosquitto
+from support.small_edge import SmallEdge
+
+MAPPING = """
+[[ingest.mapping]]
+name = "lorawan"
+topic = "v3/{application}/devices/{device}/up"
+device = "{device}"
+gateway = "gw-1"
+time_field = "uplink_message.received_at"
+fields = [{ path = "uplink_message.decoded_payload.temperature", metric = "air_temperature", unit = "Cel" }]
+"""
+TOPIC = "v3/fields@ttn/devices/dev-1/up"
+
+
+def table(url: str, *, protocol: str = "3.1.1", qos: int = 1, more: str = "") -> str:
+    return f"""
+[[ingest.broker]]
+name = "things"
+url = "{url}"
+protocol = "{protocol}"
+qos = {qos}
+carries = ["lorawan"]
+{more}
+"""
+
+
+def uplink(at_us: int, temperature: float = 21.5) -> str:
+    """As The Things Stack sends one, in short."""
+    return json.dumps(
+        {
+            "end_device_ids": {"device_id": "dev-1"},
+            "uplink_message": {"received_at": to_iso(at_us), "decoded_payload": {"temperature": temperature}},
+        }
+    )
+
+
+def publish(broker: Mosquitto, *payloads: str, qos: int, topic: str = TOPIC) -> None:
+    """By a client of another make, which speaks 3.1.1: one message a line."""
+    command = ["mosquitto_pub", "-V", "mqttv311", "-h", broker.host, "-p", str(broker.port)]
+    command += ["-u", "app@ttn", "-P", "key", "-t", topic, "-q", str(qos), "-l"]
+    subprocess.run(command, input="\n".join(payloads).encode() + b"\n", check=True, timeout=20)
+
+
+@dataclass
+class Two:
+    main: Mosquitto
+    things: Mosquitto
+    ingest: IngestProcess
+
+    def stored(self) -> int:
+        counts = self.ingest.stores.ledger.reading_counts()
+        return len(self.ingest.stores.observations.read(list(counts), 0, 2**60).value) if counts else 0
+
+    async def until_stored(self, number: int) -> None:
+        await asyncio.to_thread(self.ingest.wait, f"{number} stored", lambda: self.stored() >= number)
+        assert self.stored() == number
+
+
+@pytest.fixture(params=["3.1.1", "5"])
+def two(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Two]:
+    """A main broker, and one of a third party with a password, to which devices speak 3.1.1."""
+    passwords = tmp_path / "passwords"
+    subprocess.run(["mosquitto_passwd", "-b", "-c", str(passwords), "app@ttn", "key"], check=True)
+    passwords.chmod(0o644)
+    (tmp_path / "secret").write_text("key\n")
+    for folder in ("main", "things", "ingest"):
+        (tmp_path / folder).mkdir()
+    more = f'username = "app@ttn"\npassword = {{ file = "{tmp_path / "secret"}" }}'
+    with (
+        mosquitto(tmp_path / "main") as main,
+        mosquitto(
+            tmp_path / "things", persistence=True, anonymous=False, more=[f"password_file {passwords}", "user root"]
+        ) as things,
+    ):
+        settings = f'[broker]\nurl = "{main.url}"\n' + MAPPING + table(things.url, protocol=request.param, more=more)
+        with ingest_process(tmp_path / "ingest", settings, sessions=5) as ingest:
+            yield Two(main, things, ingest)
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("qos", [0, 1])
+async def test_a_third_partys_uplinks_are_stored_beside_our_own(two: Two, qos: int) -> None:
+    start_us = now_us() - 100 * SECOND_US
+    await asyncio.to_thread(publish, two.things, *(uplink(start_us + i * SECOND_US) for i in range(50)), qos=qos)
+    await SmallEdge(two.main.port, 100).run()
+    await two.until_stored(150)
+    publish(two.main, uplink(start_us), qos=1)  # nobody asked the main broker for this
+    await two.until_stored(150)
+
+
+@pytest.mark.servers
+async def test_either_broker_may_be_away_while_the_other_goes_on(two: Two) -> None:
+    """It is told once that it is away and once that it is back; what a persistent broker kept is not lost."""
+    start_us = now_us() - 1000 * SECOND_US
+    two.main.kill()
+    await asyncio.to_thread(publish, two.things, *(uplink(start_us + i * SECOND_US) for i in range(20)), qos=1)
+    await two.until_stored(20)
+    two.main.start()
+    two.things.kill()
+    await SmallEdge(two.main.port, 100).run()
+    await asyncio.sleep(1.5)  # several attempts to connect
+    lost = [line for line in two.ingest.log().splitlines() if "broker connection lost" in line and "things" in line]
+    assert len(lost) == 1, lost
+    two.things.start()
+    await asyncio.to_thread(publish, two.things, *(uplink(start_us + i * SECOND_US) for i in range(20, 40)), qos=1)
+    await two.until_stored(140)
+    assert two.ingest.starts == 1
+
+
+@pytest.mark.servers
+async def test_a_killed_ingest_is_sent_again_what_it_had_not_stored(two: Two) -> None:
+    """The write is held up, so nothing is acknowledged; after kill -9 the broker sends all again, stored once each."""
+    start_us = now_us() - 1000 * SECOND_US
+    publish(two.things, uplink(start_us), qos=1)
+    await two.until_stored(1)
+    with closing(sqlite3.connect(two.ingest.folder / "observations.sqlite", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        publish(two.things, *(uplink(start_us + i * SECOND_US) for i in range(1, 30)), qos=1)
+        await asyncio.sleep(0.5)
+        two.ingest.kill()
+        other.execute("ROLLBACK")
+    assert two.stored() == 1
+    await asyncio.to_thread(two.ingest.start)
+    await two.until_stored(30)
+    # And what was acknowledged does not come again.
+    two.ingest.stop()
+    before = two.ingest.log().count("batch stored")
+    await asyncio.to_thread(two.ingest.start)
+    await asyncio.sleep(0.5)
+    assert two.ingest.log().count("batch stored") == before
+
+
+@pytest.mark.servers
+async def test_a_broker_that_refuses_us_does_not_stop_the_others(tmp_path: Path) -> None:
+    (tmp_path / "things").mkdir()
+    with mosquitto(tmp_path) as main, mosquitto(tmp_path / "things", anonymous=False) as things:
+        settings = f'[broker]\nurl = "{main.url}"\n' + MAPPING + table(things.url)
+        with ingest_process(tmp_path, settings) as ingest:
+            await SmallEdge(main.port, 20).run()
+            await asyncio.to_thread(ingest.wait, "told", lambda: "broker refused us" in ingest.log())
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("protocol", ["3.1.1", "5"])
+async def test_the_main_broker_may_be_spoken_to_in_either_version(tmp_path: Path, protocol: str) -> None:
+    """One setting: lanes, acknowledgements and status are the same."""
+    with (
+        mosquitto(tmp_path) as broker,
+        ingest_process(tmp_path, f'[broker]\nurl = "{broker.url}"\n[ingest]\nprotocol = "{protocol}"\n') as ingest,
+    ):
+        edge = SmallEdge(broker.port, 3000)
+        sending = asyncio.create_task(edge.run())
+        while edge.acknowledged_count < 1000:
+            await asyncio.sleep(0.01)
+        ingest.kill()
+        await asyncio.to_thread(ingest.start)
+        await sending
+        [audit] = ingest.stores.ledger.audit()
+        assert (list(audit.stored), list(audit.gaps)) == ([(1, 3000)], [])
+
+
+async def test_a_third_partys_broker_may_not_speak_for_our_gateways(ingest: Ingest, tmp_path: Path) -> None:
+    """Whatever it sends beyond the filters that it carries is let go of, unread."""
+    path = tmp_path / "satomori.toml"
+    path.write_text(MAPPING + table("mqtt://127.0.0.1:1"), encoding="utf-8")
+    service = Service(load_ingest(path), BrokerAddress("127.0.0.1", 1), ingest.stores)
+    lane = service._fresh[1]
+    foreign = message(b"[]", "satomori/v1/gw-1/telemetry")
+    own = message(uplink(now_us()).encode(), TOPIC)
+    taken: list[Message] = []
+    lane.session.release = taken.extend  # type: ignore[assignment,method-assign]  # what is released is looked at here
+    lane.session._on_messages([foreign, own])
+    assert list(lane.waiting) == [own]
+    assert taken == [foreign]
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        (table("mqtt://h"), "carries lorawan"),
+        (MAPPING + table("mqtt://h") + table("mqtt://i"), "twice"),
+        (MAPPING + table("mqtt://h").replace('"things"', '"status"'), "not telemetry"),
+        (MAPPING + table("mqtt://h").replace('["lorawan"]', "[]"), "carries nothing"),
+        ('[ingest]\nshare = "x"\n' + MAPPING + table("mqtt://h", more='client_id = "c"'), "client_id"),
+        (MAPPING + table("mqtt://h", protocol="3.1"), "protocol"),
+        (MAPPING + table("mqtt://h", qos=2), "qos"),
+    ],
+)
+def test_settings_that_can_not_work_are_refused(tmp_path: Path, settings: str, complaint: str) -> None:
+    path = tmp_path / "satomori.toml"
+    path.write_text(settings, encoding="utf-8")
+    with pytest.raises(SettingsError, match=complaint):
+        load_ingest(path)
