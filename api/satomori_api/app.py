@@ -12,7 +12,7 @@ from satomori_api.accounts import Accounts
 from satomori_api.context import ApiContext
 from satomori_api.live import Feed
 from satomori_api.queries import Queries
-from satomori_api.routes import account, alerts, health, observations, pipeline, region, stream, unknown
+from satomori_api.routes import account, alerts, commands, health, observations, pipeline, region, stream, unknown
 from satomori_api.security import Bounds, SecurityHeaders
 from satomori_api.settings import load_api_settings
 from satomori_core import __version__
@@ -35,6 +35,7 @@ Satomori (里守) watches over a rural region's farms and ageing infrastructure.
 * **Levels**: good, unknown (nothing recent is known), watch, warning, danger.
 * **Quality**: QARTOD flags 1 good, 2 unknown, 3 suspect, 4 fail, 9 missing.
 * **Errors** are `application/problem+json` (RFC 9457).
+* **Commands** are ordered with an `Idempotency-Key`: asking again with the same key is the same command.
 * **Pages**: lists answer `items` and `next`, the path of the next page.
 """
 
@@ -76,7 +77,7 @@ def create_app(context: ApiContext, *, mounts: bool = True) -> FastAPI:
     problems.add_problems(app)
     app.add_middleware(Bounds, body_max=BODY_MAX)
     app.add_middleware(SecurityHeaders, https=context.settings.https)
-    for module in (account, region, observations, alerts, pipeline, stream):
+    for module in (account, region, observations, alerts, commands, pipeline, stream):
         app.include_router(module.router, prefix="/api/v1", responses=problems.RESPONSES)
     app.include_router(health.router)
     app.include_router(auth.router)

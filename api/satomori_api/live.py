@@ -1,4 +1,4 @@
-"""What is new, for many listeners: one look at the ledger and the alerts a second, whoever listens.
+"""What is new, for many listeners: one look at the ledger, alerts and commands a second, whoever listens.
 
 A listener keeps its own cursor, so that it can go on where it left off. What lies after a cursor is read once for all
 who stand at the same one; what a listener may see is decided for each.
@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from satomori_api.queries import Queries
-from satomori_api.views import AlertView, Measured
+from satomori_api.views import AlertView, CommandView, Measured
 from satomori_core.clock import HOUR_US, SECOND_US, now_us
 from satomori_core.errors import SatomoriError, UnavailableError
 from satomori_core.logs import get_logger
@@ -25,7 +25,7 @@ QUIET_S = 15.0  # after so long without news a listener looks by itself
 CHANGES_AT_ONCE = 500
 SPAN_MOST_US = HOUR_US  # a change that spans more is announced without its values
 SCOPE_AGE_MOST_S = 5.0  # how long what a viewer sees is believed
-ALERTS_OVERLAP_US = 30 * SECOND_US  # an alert may be committed so long after the time that it says
+OVERLAP_US = 30 * SECOND_US  # an alert or a command may be committed so long after the time that it says
 PARTS_KEPT = 8  # a part has up to 500 changes with their values
 SCOPES_KEPT = 64
 
@@ -34,24 +34,24 @@ log = get_logger("api")
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far a listener has come: in the ledger's changes, and in the alerts' `updated_us`."""
+    """How far a listener has come: in the ledger's changes, and in the `updated_us` of alerts and commands."""
 
     change_id: int
-    alerts_us: int
+    updated_us: int
 
     def encode(self) -> str:
-        return f"{self.change_id}.{self.alerts_us}"
+        return f"{self.change_id}.{self.updated_us}"
 
     @staticmethod
     def parse(text: str, start: "Position") -> "Position":
-        """`start` where the text is none of ours; a bare change id leaves the alerts at `start`."""
-        change, _, alerts = text.partition(".")
+        """`start` where the text is none of ours; a bare change id leaves the rest at `start`."""
+        change, _, updated = text.partition(".")
         if not (change.isascii() and change.isdigit() and len(change) < 19):
             return start
-        known = alerts.isascii() and alerts.isdigit() and len(alerts) < 19
+        known = updated.isascii() and updated.isdigit() and len(updated) < 19
         # One that lies ahead of everything comes from another state folder's life.
         change_id = min(int(change), start.change_id)
-        return Position(change_id, min(int(alerts), start.alerts_us) if known else start.alerts_us)
+        return Position(change_id, min(int(updated), start.updated_us) if known else start.updated_us)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,12 @@ class AlertChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class CommandChanged:
+    position: Position
+    command: CommandView
+
+
+@dataclass(frozen=True, slots=True)
 class Missed:
     """What was asked for is no longer kept: read anew what you show."""
 
@@ -84,7 +90,7 @@ class Ready:
     position: Position
 
 
-News = Stored | AlertChanged | Missed | Ready
+News = Stored | AlertChanged | CommandChanged | Missed | Ready
 
 
 class Feed:
@@ -95,7 +101,7 @@ class Feed:
         self._ledger = ledger
         self._streams_max = streams_max
         self._news = asyncio.Condition()
-        self._marks = (0, 0)  # the newest change's id, the newest change of an alert
+        self._marks = (0, 0, 0)  # the newest change's id, the newest change of an alert, of a command
         self._parts: OrderedDict[int, asyncio.Task[list[tuple[Change, Columns | None]]]] = OrderedDict()
         self._scopes: OrderedDict[tuple[str | None, str], tuple[float, dict[int, Measured]]] = OrderedDict()
         self._stopping = False
@@ -130,7 +136,7 @@ class Feed:
             now = Position(self._marks[0], now_us())
             position = Position.parse(last_event_id, now) if last_event_id else now
             if position.change_id < now.change_id and await self._is_pruned(position.change_id):
-                position = Position(now.change_id, position.alerts_us)
+                position = Position(now.change_id, position.updated_us)
                 yield Missed(position)
             else:
                 yield Ready(position)
@@ -140,22 +146,22 @@ class Feed:
             self.listeners -= 1
 
     async def _follow(self, viewer: Viewer, position: Position) -> AsyncGenerator[News | None]:
-        told: dict[int, int] = {}  # alert -> the change of it that was told last
-        if position.alerts_us >= now_us() - ALERTS_OVERLAP_US:
-            recent = await self._changed_alerts(viewer, position.alerts_us)
-            told = {alert.id: alert.updated_us for alert in recent if alert.updated_us <= position.alerts_us}
+        told: dict[str, int] = {}  # alert or command -> the change of it that was told last
+        if position.updated_us >= now_us() - OVERLAP_US:
+            recent = await self._changed(viewer, position.updated_us)
+            told = {key: one.updated_us for key, one in recent if one.updated_us <= position.updated_us}
         while not self._stopping:
             marks = self._marks
             async for stored in self._stored(viewer, position):
                 position = stored.position
                 yield stored
-            for alert in await self._changed_alerts(viewer, position.alerts_us):
-                if told.get(alert.id, 0) < alert.updated_us:
-                    told[alert.id] = alert.updated_us
-                    position = Position(position.change_id, max(position.alerts_us, alert.updated_us))
-                    yield AlertChanged(position, alert)
-            told = {id_: at for id_, at in told.items() if at > position.alerts_us - 2 * ALERTS_OVERLAP_US}
-            position = Position(max(position.change_id, marks[0]), position.alerts_us)
+            for key, one in await self._changed(viewer, position.updated_us):
+                if told.get(key, 0) < one.updated_us:
+                    told[key] = one.updated_us
+                    position = Position(position.change_id, max(position.updated_us, one.updated_us))
+                    yield AlertChanged(position, one) if isinstance(one, AlertView) else CommandChanged(position, one)
+            told = {key: at for key, at in told.items() if at > position.updated_us - 2 * OVERLAP_US}
+            position = Position(max(position.change_id, marks[0]), position.updated_us)
             if not await self._wait_for_news(marks):
                 yield None
 
@@ -163,15 +169,20 @@ class Feed:
         while changes := await self._after(position.change_id):
             scope = await self._scope(viewer)
             for change, columns in changes:
-                position = Position(change.change_id, position.alerts_us)
+                position = Position(change.change_id, position.updated_us)
                 if (measured := scope.get(change.datastream)) is not None:
                     yield Stored(position, change, measured, columns)
 
-    async def _changed_alerts(self, viewer: Viewer, since_us: int) -> list[AlertView]:
-        """The oldest change first."""
-        since_us -= ALERTS_OVERLAP_US
-        found = await asyncio.to_thread(self._queries.alerts, viewer, "all", since_us=since_us, historical=False)
-        return sorted(found, key=lambda alert: alert.updated_us)
+    async def _changed(self, viewer: Viewer, since_us: int) -> list[tuple[str, AlertView | CommandView]]:
+        """The oldest change first, each with a name of its own."""
+        return await asyncio.to_thread(self._read_changed, viewer, since_us - OVERLAP_US)
+
+    def _read_changed(self, viewer: Viewer, since_us: int) -> list[tuple[str, AlertView | CommandView]]:
+        alerts = self._queries.alerts(viewer, "all", since_us=since_us, historical=False)
+        commands = self._queries.operating.changed(viewer, since_us)
+        found: list[tuple[str, AlertView | CommandView]] = [(f"alert {alert.id}", alert) for alert in alerts]
+        found += [(f"command {command.id}", command) for command in commands]
+        return sorted(found, key=lambda one: one[1].updated_us)
 
     # -------------------------------------------------------------- one for all listeners
 
@@ -192,10 +203,11 @@ class Feed:
                         self._news.notify_all()
             await asyncio.sleep(POLL_S)
 
-    def _look(self) -> tuple[int, int]:
-        return self._ledger.last_change_id(), self._queries.alerts_changed_us()
+    def _look(self) -> tuple[int, int, int]:
+        queries = self._queries
+        return self._ledger.last_change_id(), queries.alerts_changed_us(), queries.operating.changed_us()
 
-    async def _wait_for_news(self, marks: tuple[int, int]) -> bool:
+    async def _wait_for_news(self, marks: tuple[int, int, int]) -> bool:
         """Until something is newer than `marks`; False after a quiet while."""
         try:
             async with asyncio.timeout(QUIET_S), self._news:

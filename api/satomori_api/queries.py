@@ -14,6 +14,7 @@ from typing import Literal
 from sqlalchemy import Engine, func, select
 
 from satomori_api.observing import Observing, auto_step_us
+from satomori_api.operating import Operating
 from satomori_api.rows import alert_view, audit_view, device_view, quarantine_view
 from satomori_api.sight import Sight, alert_query, in_state, is_open, is_recent, of_asset
 from satomori_api.standing import counts_of, worst_of
@@ -64,6 +65,7 @@ class Queries:
         self._engine = engine
         self.observing = Observing((store, *more_stores), observations_max)
         self._sight = Sight(engine, self.observing, clock)
+        self.operating = Operating(engine, self._sight, clock)
         self._ledger = ledger
         self._clock = clock
 

@@ -257,6 +257,69 @@ class Observations:
 
 
 @dataclass(frozen=True, slots=True)
+class ActuatorView:
+    """Something that can be operated, and what its gateway says that it takes: `values`, else from `min` to `max`.
+
+    `offered` false: the gateway does not name it now, and nothing can be ordered. `fail_safe`: where it goes by itself;
+    `run_s_max`: its longest run; `settle_s`: how long it takes to get there. `position`: what was read back last,
+    `read_at_us` when.
+    """
+
+    gateway_id: str
+    name: str
+    label: str
+    label_en: str
+    offered: bool
+    device: str
+    unit: str
+    values: tuple[float, ...]
+    min: float | None
+    max: float | None
+    fail_safe: float | None
+    run_s_max: float | None
+    settle_s: float
+    position: float | None
+    read_at_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CommandView:
+    """Who ordered what and why, and what became of it.
+
+    `state`: waiting, sent, then done, refused, expired, failed (the gateway's word, with its `reason`), or lost: no
+    word of it, though it may have been carried out; `late`: the word came after that. `until_us`: when a timed run ends
+    by itself; `ended_us` and `ended_why`: when and why it did. `read_back`: what the device said last, `read_at_us`
+    when. `sent_count`: how often it was sent, always with the same id, which a gateway carries out once; `replies`: how
+    many came.
+    """
+
+    id: str
+    asset_id: str
+    gateway_id: str
+    actuator: str
+    action: str
+    value: float | None
+    run_s: float | None
+    user_id: str
+    why: str
+    state: str
+    reason: str
+    late: bool
+    read_back: float | None
+    read_at_us: int | None
+    until_us: int | None
+    ended_us: int | None
+    ended_why: str
+    issued_us: int
+    expires_us: int
+    sent_count: int
+    sent_us: int | None
+    replies: int
+    replied_us: int | None
+    updated_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class AuditView:
     """What became of the sequence numbers of one stream (an edge's outbox).
 

@@ -13,11 +13,12 @@ from satomori_core.clock import SECOND_US
 from satomori_core.commands import Action, Outcome
 from satomori_core.errors import ConflictError, NotFoundError, RejectedError
 from satomori_store.commanding import GRACE_US, OPEN, Allowed, Course, State, answered, check, from_json, next_step
-from satomori_store.databases import reading
+from satomori_store.databases import advisory_lock, reading
 from satomori_store.models import Actuator, Command, Gateway
 from satomori_store.transactions import transaction
 
 STEPS_AT_ONCE = 200
+_LOCK = 5_326_004
 _COURSE = tuple(field.name for field in fields(Course))
 
 
@@ -54,6 +55,7 @@ def issue(session: Session, order: Order, at_us: int) -> tuple[Command, bool]:
     Raise ConflictError where the key stands for another order, NotFoundError and RejectedError for an actuator that
     is not the asset's or does not take this.
     """
+    advisory_lock(session.connection(), _LOCK)  # of two with one key, the second finds the first one's
     query = select(Command).where(Command.user_id == order.user_id, Command.idempotency_key == order.key)
     if (there := session.scalar(query)) is not None:
         if _order_of(there) != order:

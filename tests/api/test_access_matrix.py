@@ -10,14 +10,14 @@ from typing import Literal
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
 from satomori_store.models import Share
 from satomori_store.registry import changing
 from support.api_world import ASSETS, USERS, World
 
-Rule = Literal["open", "own", "shown", "admin", "acknowledge"]
-# open: without a login. own: only about oneself. shown: what the viewer sees. admin and acknowledge: by role too.
+Rule = Literal["open", "own", "shown", "admin", "acknowledge", "operate"]
+# open: without a login. own: only about oneself. shown: what the viewer sees. The others: by role too.
 RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/health/live"): "open",
     ("GET", "/health/ready"): "open",
@@ -50,6 +50,10 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/api/v1/alerts/{alert_id}"): "shown",
     ("POST", "/api/v1/alerts/{alert_id}/acknowledge"): "acknowledge",
     ("DELETE", "/api/v1/alerts/{alert_id}/acknowledge"): "acknowledge",
+    ("GET", "/api/v1/assets/{asset_id}/actuators"): "shown",
+    ("GET", "/api/v1/assets/{asset_id}/commands"): "shown",
+    ("POST", "/api/v1/assets/{asset_id}/commands"): "operate",
+    ("GET", "/api/v1/commands/{command_id}"): "shown",
     ("GET", "/api/v1/ledger"): "shown",
     ("GET", "/api/v1/quarantine"): "shown",
     ("GET", "/api/v1/stream"): "shown",  # what it shows: test_stream.py
@@ -86,7 +90,12 @@ def test_every_route_has_a_rule_and_every_rule_a_route(world: World) -> None:
 
 @pytest.mark.parametrize(("method", "path"), [key for key, rule in RULES.items() if rule != "open"])
 async def test_without_a_login_nothing_but_401(world: World, method: str, path: str) -> None:
-    filled = path.replace("{alert_id}", "1").replace("{asset_id}", "ueno-bridge").replace("{user_id}", "u-crew")
+    filled = (
+        path.replace("{alert_id}", "1")
+        .replace("{asset_id}", "ueno-bridge")
+        .replace("{user_id}", "u-crew")
+        .replace("{command_id}", "1")
+    )
     answer = await world.ask(None, method, filled)
     assert answer.status_code == 401
     assert answer.headers["content-type"] == "application/problem+json"
@@ -122,6 +131,8 @@ async def test_one_thing_is_shown_or_not_found(world: World, user: str) -> None:
                 f"/api/v1/datastreams?asset={asset}",
                 f"/api/v1/alerts?asset={asset}",
                 f"/api/v1/findings?asset={asset}",
+                f"/api/v1/assets/{asset}/actuators",
+                f"/api/v1/assets/{asset}/commands",
             ):
                 answer = await client.get(path)
                 assert answer.status_code == expected, (path, answer.text)
@@ -158,6 +169,26 @@ async def test_acknowledging_takes_sight_and_a_role(world: World, user: str, ass
     shown = (await world.ask("root", "GET", f"/api/v1/alerts/{world.alerts[asset]}")).json()
     assert shown["acknowledged_by"] == (user if expected == 200 else None)
     assert (await world.ask(user, "DELETE", path)).status_code == expected
+
+
+@pytest.mark.parametrize("user", USERS)
+@pytest.mark.parametrize("asset", ASSETS)
+async def test_operating_takes_ownership_and_a_role(world: World, user: str, asset: str) -> None:
+    """What is only shared is seen and not operated, until its share says so; a command is seen where its asset is."""
+    organisation, role = USERS[user]
+    own = role == "admin" or ASSETS[asset][1] == organisation
+    expected = 404 if asset not in SEEN[user] else 202 if own and role != "viewer" else 403
+    path = f"/api/v1/assets/{asset}/commands"
+    body = {"actuator": f"gate-{asset}", "value": 1, "why": "試験", "idempotency_key": "1"}
+    assert (await world.ask(user, "POST", path, json=body)).status_code == expected
+    with changing(world.context.engine) as session:
+        session.execute(update(Share).values(operate=True))
+    granted = {403: 403 if role == "viewer" else 202, 202: 200}.get(expected, 404)
+    assert (await world.ask(user, "POST", path, json=body)).status_code == granted
+    command = (await world.ask("root", "POST", path, json=body)).json()["id"]
+    shown = await world.ask(user, "GET", f"/api/v1/commands/{command}")
+    assert shown.status_code == (200 if asset in SEEN[user] else 404)
+    assert asset in SEEN[user] or not ids_in(shown.text)
 
 
 @pytest.mark.parametrize("user", USERS)

@@ -8,9 +8,12 @@ import httpx
 import pytest
 
 from satomori_api.live import Feed, Missed, Position, Ready, Stored
-from satomori_core.clock import DAY_US, SECOND_US
+from satomori_core.clock import DAY_US, SECOND_US, now_us
+from satomori_core.commands import Outcome, Reply
 from satomori_store.access import Viewer
+from satomori_store.commands import take_reply
 from satomori_store.port import Batch, Rows
+from satomori_store.transactions import transaction
 from support.api_server import ApiServer, Event, Listener, api_server
 from support.api_world import World
 
@@ -48,6 +51,24 @@ def test_what_is_stored_comes_to_those_who_may_see_it(world: World, server: ApiS
             "qc": [2],
         }
         assert town.next().content["value"] == [7.25]
+
+
+def test_what_becomes_of_a_command_is_told_to_those_who_see_its_asset(world: World, server: ApiServer) -> None:
+    """Ordered, then done; the farm's next news is its own value and nothing of the town's command."""
+    with Listener(server.url, world.tokens["u-viewer"]) as town, Listener(server.url, world.tokens["s-viewer"]) as farm:
+        assert town.next().name == farm.next().name == "ready"
+        path = f"{server.url}/api/v1/assets/ueno-sewer/commands"
+        headers = {"Authorization": f"Bearer {world.tokens['u-crew']}", "Idempotency-Key": "1"}
+        ordered = httpx.post(path, headers=headers, json={"actuator": "gate-ueno-sewer", "value": 1, "why": "試験"})
+        event = town.next()
+        assert (event.name, event.content) == ("command", ordered.json())
+        reply = Reply(ordered.json()["id"], world.at_us, Outcome.DONE, read_back=1.0)
+        with transaction(world.context.engine) as session:
+            take_reply(session, "gw-ueno-sewer", reply, now_us())
+        event = town.next()
+        assert (event.name, event.content["state"], event.content["read_back"]) == ("command", "done", 1.0)
+        store(world, "sato-paddy", 8.5)
+        assert farm.next().name == "observations"
 
 
 def test_an_acknowledged_alert_is_told(world: World, server: ApiServer) -> None:
@@ -138,7 +159,7 @@ def test_an_id_that_is_none_of_ours_means_from_now_on(text: str) -> None:
     start = Position(10, 20)
     parsed = Position.parse(text, start)
     assert parsed.change_id in {1, 10}
-    assert parsed.alerts_us == 20
+    assert parsed.updated_us == 20
 
 
 def test_ids_are_read_back() -> None:

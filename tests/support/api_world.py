@@ -23,6 +23,7 @@ from satomori_api.settings import ApiSettings
 from satomori_core.clock import DAY_US, MINUTE_US, now_us
 from satomori_core.vocabulary import SequenceState
 from satomori_store.models import (
+    Actuator,
     Alert,
     Asset,
     Datastream,
@@ -54,6 +55,7 @@ ASSETS = {
     "mori-barn": ("cattle_barn", "mori", "ueno"),
 }
 KINDS = {"ueno": "municipality", "kawabe": "municipality", "sato": "farm", "mori": "farm", "doken": "contractor"}
+GATE = {"values": [0, 1], "fail_safe": 0, "run_s_max": 600, "unit": "1"}  # of every asset's actuator gate-<asset>
 # user -> (organisation, role)
 USERS = {
     "u-viewer": ("ueno", "viewer"),
@@ -131,6 +133,8 @@ def _fill_asset(session: Session, asset: str, class_: str, owner: str, municipal
     session.add_all(Device(id=d, **names) for d in (f"dev-{asset}", f"gw-{asset}"))
     session.flush()
     session.add_all(Placement(device_id=d, gateway_id=f"gw-{asset}") for d in (f"dev-{asset}", f"gw-{asset}"))
+    gate = f"gate-{asset}"
+    session.add(Actuator(gateway_id=f"gw-{asset}", name=gate, asset_id=asset, allows={"name": gate, **GATE}))
     session.add(Datastream(asset_id=asset, device_id=f"dev-{asset}", metric="water_level", unit="m", interval_s=60))
     session.flush()
 

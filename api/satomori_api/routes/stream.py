@@ -1,4 +1,4 @@
-"""The live stream: what is stored and what alerts do, as it happens (Server-Sent Events)."""
+"""The live stream: what is stored and what alerts and commands do, as it happens (Server-Sent Events)."""
 
 import asyncio
 import json
@@ -6,14 +6,14 @@ from collections.abc import AsyncGenerator
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from satomori_api.auth import TheViewer, context_of, viewer_of_request
-from satomori_api.live import AlertChanged, Feed, Missed, News, Ready, Stored
+from satomori_api.live import AlertChanged, CommandChanged, Feed, Missed, News, Ready, Stored
 from satomori_api.routes.observations import finite
-from satomori_api.views import AlertView
+from satomori_api.views import AlertView, CommandView
 from satomori_api.wire import model_of, to_wire
 from satomori_core.clock import to_iso
 from satomori_core.errors import SatomoriError
@@ -25,6 +25,7 @@ SEND_TIMEOUT_S = 30.0
 SHUTDOWN_S = 1.5  # the feed ends its streams itself; this is for what would not end
 RETRY_MS = 3000
 _ALERT = TypeAdapter(model_of(AlertView))
+_COMMAND = TypeAdapter(model_of(CommandView))
 
 
 @router.get(
@@ -44,6 +45,7 @@ async def stream(
     * `observations`: `{datastream, asset, metric, unit, observed_at_us: [], value: [], quality: [], qc: []}`
     * `stored`: `{datastream, asset, metric, unit, from, until}`: a long span (old data came in); ask /observations
     * `alert`: an alert as in /alerts, whenever it changes
+    * `command`: a command as in /commands/{id}, whenever it changes
     * `missed`: what you asked to go on from is no longer kept; read anew what you show
     """
     feed: Feed = request.app.state.feed
@@ -90,6 +92,8 @@ def _name(item: News) -> str:
             return "observations" if item.columns is not None else "stored"
         case AlertChanged():
             return "alert"
+        case CommandChanged():
+            return "command"
         case Missed():
             return "missed"
         case Ready():
@@ -99,12 +103,17 @@ def _name(item: News) -> str:
 def _body(item: News) -> str:
     match item:
         case AlertChanged():
-            model = _ALERT.validate_python(to_wire(item.alert))
-            return _ALERT.dump_json(model, by_alias=True).decode()
+            return _as_json(_ALERT, item.alert)
+        case CommandChanged():
+            return _as_json(_COMMAND, item.command)
         case Stored():
             return json.dumps(_stored(item), ensure_ascii=False)
         case Ready() | Missed():
             return "{}"
+
+
+def _as_json(adapter: TypeAdapter[BaseModel], view: AlertView | CommandView) -> str:
+    return adapter.dump_json(adapter.validate_python(to_wire(view)), by_alias=True).decode()
 
 
 def _stored(item: Stored) -> dict[str, object]:
