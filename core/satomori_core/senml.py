@@ -36,7 +36,8 @@ class Loss:
 class Pack:
     """What one message says. `seq` counts as many numbers as `readings` has, or is empty without an outbox.
 
-    `losses` are numbered as everything else is; a pack holds readings or losses, not both.
+    `losses` are numbered as everything else is; a pack holds readings or losses, not both. One that holds neither asks
+    whether ingest is there.
     """
 
     readings: Sequence[Reading] = ()
@@ -48,11 +49,12 @@ class Pack:
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """Which sequence numbers of a stream ended the edge's duty."""
+    """Which sequence numbers of a stream ended the edge's duty. `at_us`: ingest's clock when it said so."""
 
     stream: str
     stored: Sequence[Range] = field(default=())
     set_aside: Sequence[Range] = field(default=())
+    at_us: int | None = None
 
 
 def encode(pack: Pack, *, compress: bool = False) -> bytes:
@@ -115,11 +117,16 @@ def decompress(payload: bytes) -> bytes:
     return text
 
 
+def encode_ask(stream: str) -> bytes:
+    """A message that says nothing of its stream: its acknowledgement, with empty ranges, says that ingest is there."""
+    return _finish({"stream": stream, "lost": []}, compress=False)
+
+
 def encode_ack(ack: Ack) -> bytes:
-    return json.dumps(
-        {"stream": ack.stream, "stored": ack.stored, "set_aside": ack.set_aside},
-        separators=(",", ":"),
-    ).encode()
+    document: dict[str, object] = {"stream": ack.stream, "stored": ack.stored, "set_aside": ack.set_aside}
+    if ack.at_us is not None:
+        document["at"] = _seconds(ack.at_us)
+    return _finish(document, compress=False)
 
 
 def decode_ack(payload: bytes) -> Ack:
@@ -127,10 +134,14 @@ def decode_ack(payload: bytes) -> Ack:
     document = parse_json(payload)
     if not isinstance(document, dict) or not isinstance(document.get("stream"), str):
         raise RejectedError("not_ack", "an acknowledgement is an object with a stream")
+    at_s = _number(document, "at") if "at" in document else None
+    if at_s is not None and not 0 <= at_s < 1e11:
+        raise RejectedError("not_ack", f"at is {at_s!r}: no time of an acknowledgement")
     return Ack(
         document["stream"],
         _ranges(document.get("stored", [])),
         _ranges(document.get("set_aside", [])),
+        None if at_s is None else round(at_s * 1e6),
     )
 
 

@@ -1,8 +1,9 @@
 """The way up: packs of readings to ingest through the broker, until ingest has acknowledged each of them.
 
 Fresh is what arrived since the connection is up; what was left from before goes by the backlog lane. Each lane has a
-window and a task of its own, so that a backlog never delays what is happening now. The broker's acknowledgement means
-nothing here: a row is deleted when ingest says that it is stored or durably set aside.
+window and a task of its own, so that a backlog never delays what is happening now. What is fresh and can't keep up
+becomes backlog. The broker's acknowledgement means nothing here: a row is deleted when ingest says that it is stored or
+durably set aside. A connection begins with a question to ingest, and nothing is sent before it is answered.
 """
 
 import asyncio
@@ -18,12 +19,12 @@ from satomori_core.broker import BrokerAddress
 from satomori_core.clock import now_us, to_iso
 from satomori_core.errors import RejectedError, UnavailableError
 from satomori_core.logs import get_logger
-from satomori_core.ranges import Range, count, to_ranges
-from satomori_core.senml import Ack, Pack, decode_ack, encode
+from satomori_core.ranges import Range, count, numbers, to_ranges
+from satomori_core.senml import Ack, Pack, decode_ack, encode, encode_ask
 from satomori_core.topics import Topic
 from satomori_core.vocabulary import Lane
 from satomori_edge.keeper import Keeper
-from satomori_edge.lanes import Flight, Sent, Window
+from satomori_edge.lanes import Contact, Flight, Sent, Window
 from satomori_edge.outbox import Numbered, Outbox, StreamLoss
 from satomori_edge.session import Incoming, Outgoing, Session, connect, mind_cancellation
 from satomori_edge.settings import UplinkSettings
@@ -45,6 +46,7 @@ class Uplink:
         self._settings = settings
         self._gateway = gateway
         self._address = address
+        self._contact = Contact(settings.ack_timeout_s, settings.ack_timeout_max_s)
         self._sent = Sent()
         for stream, last in keeper.earlier.items():
             self._sent.add(stream, [(1, last)])  # maybe, by an earlier life of this agent
@@ -82,8 +84,11 @@ class Uplink:
             await session.publish(self._status(online=True))
             log.info("connected", broker=f"{self._address.host}:{self._address.port}", waiting=self._keeper.count)
             self._is_away = False
+            conversation = _Conversation(
+                self._keeper, self._settings, self._gateway, sent=self._sent, contact=self._contact, session=session
+            )
             try:
-                await _Conversation(self._keeper, self._settings, self._gateway, self._sent, session).run()
+                await conversation.run()
             except asyncio.CancelledError:
                 # A clean end keeps the will from being sent, so it is said here.
                 with contextlib.suppress(UnavailableError, TimeoutError):
@@ -107,15 +112,26 @@ def _leaves(group: BaseExceptionGroup[UnavailableError]) -> list[BaseException]:
 class _Conversation:
     """One connection: what is fresh is counted from its beginning."""
 
-    def __init__(self, keeper: Keeper, settings: UplinkSettings, gateway: str, sent: Sent, session: Session) -> None:
+    def __init__(
+        self,
+        keeper: Keeper,
+        settings: UplinkSettings,
+        gateway: str,
+        *,
+        sent: Sent,
+        contact: Contact,
+        session: Session,
+    ) -> None:
         self._keeper = keeper
         self._settings = settings
         self._gateway = gateway
         self._sent = sent
+        self._contact = contact
         self._session = session
         self._fresh_from: dict[str, int] = {}
         self._set_aside = Tally()
         self._resent = Tally()
+        self._unanswered = Tally()
         self._windows = [
             Window(lane, flights_max, settings.ack_timeout_s, settings.ack_timeout_max_s)
             for lane, flights_max in (
@@ -123,15 +139,19 @@ class _Conversation:
                 (Lane.BACKLOG, settings.backlog_window),
             )
         ]
+        self._fresh = self._windows[0]
         self._wake = {window.lane: asyncio.Event() for window in self._windows}
+        self._in_doubt = asyncio.Event()
 
     async def run(self) -> None:
         for outbox in self._keeper.outboxes():
             await self._boundary(outbox)
+        self._contact.connected(time.monotonic())
         async with asyncio.TaskGroup() as group:
             for window in self._windows:
                 group.create_task(self._drive(window), name=f"lane {window.lane}")
             group.create_task(self._gather(), name="gather")
+            group.create_task(self._ask(), name="ask")
             group.create_task(self._take_acks(), name="acks")
 
     async def _boundary(self, outbox: Outbox) -> int:
@@ -152,22 +172,52 @@ class _Conversation:
 
     # ------------------------------------------------------------------ sending
 
+    async def _ask(self) -> None:
+        """While ingest may not be there: the only thing that is sent."""
+        while True:
+            self._in_doubt.clear()
+            outboxes = self._keeper.outboxes()
+            now_s = time.monotonic()
+            if outboxes and self._contact.may_ask(now_s):
+                self._contact.asked(now_s, random.random())  # noqa: S311 - jitter, no secret
+                if self._contact.asks > 1:
+                    total = self._unanswered.add(1)
+                    if total is not None:
+                        log.warning("ingest does not answer", waiting=self._keeper.count, asked=self._contact.asks)
+                await self._session.publish(
+                    Outgoing(Topic(self._gateway, Lane.TELEMETRY).encode(), encode_ask(outboxes[0].stream))
+                )
+            wait_s = IDLE_S if self._contact.is_open or not outboxes else self._contact.due_s - time.monotonic()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(max(wait_s, 0.0), IDLE_S)):
+                    await self._in_doubt.wait()
+
     async def _drive(self, window: Window) -> None:
         """Send while there is something and room for it; else wait for news or for an overdue acknowledgement."""
         wake = self._wake[window.lane]
         while True:
             wake.clear()
-            flight = window.due(time.monotonic())
-            if flight is not None:
-                await self._send_again(window, flight)
-                continue
-            if window.has_room() and await self._send_next(window):
-                continue
-            due_s = window.next_due_s()
+            due_s = None
+            if self._contact.is_open:
+                flight = window.due(time.monotonic())
+                if flight is not None:
+                    await self._overdue(window, flight)
+                    continue
+                if window.has_room() and await self._send_next(window):
+                    continue
+                due_s = window.next_due_s()
             wait_s = IDLE_S if due_s is None else max(0.0, due_s - time.monotonic())
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(wait_s, IDLE_S)):
                     await wake.wait()
+
+    async def _overdue(self, window: Window, flight: Flight) -> None:
+        """Send it again, or ask first where ingest has said nothing since it was sent."""
+        if self._contact.heard_s >= flight.sent_s:
+            await self._send_again(window, flight)
+            return
+        self._contact.doubt(time.monotonic())
+        self._in_doubt.set()
 
     async def _send_next(self, window: Window) -> bool:
         """Whether there was anything."""
@@ -189,10 +239,31 @@ class _Conversation:
 
     async def _peek(self, outbox: Outbox, window: Window) -> list[Numbered]:
         boundary = await self._boundary(outbox)
-        is_fresh = window.lane is Lane.TELEMETRY
+        is_fresh = window is self._fresh
         after = window.cursors.get(outbox.stream, boundary - 1 if is_fresh else 0)
         limit = self._settings.pack_readings_max
-        return await self._keeper.run(outbox, lambda: outbox.peek(after, None if is_fresh else boundary, limit))
+        rows = await self._keeper.run(outbox, lambda: outbox.peek(after, None if is_fresh else boundary, limit))
+        if is_fresh and len(rows) == limit and await self._lags(outbox, after):
+            return await self._peek(outbox, window)
+        if is_fresh or not rows:
+            return rows
+        under_way = frozenset(numbers(self._fresh.in_flight(outbox.stream)))
+        left = [row for row in rows if row.seq not in under_way]
+        if left:
+            return left
+        window.cursors[outbox.stream] = rows[-1].seq
+        return await self._peek(outbox, window)
+
+    async def _lags(self, outbox: Outbox, after: int) -> bool:
+        """Whether more than a window waits to be sent as fresh: then all but the newest of it becomes backlog."""
+        limit = self._settings.pack_readings_max
+        newest = await self._keeper.run(outbox, outbox.next_seq) - 1
+        if newest - after <= limit * self._fresh.flights_max:
+            return False
+        self._fresh_from[outbox.stream] = newest - limit + 1
+        self._fresh.cursors[outbox.stream] = newest - limit
+        self._wake[Lane.BACKLOG].set()
+        return True
 
     async def _send_again(self, window: Window, flight: Flight) -> None:
         """What of it is still there: meanwhile some may have been thinned."""
@@ -235,8 +306,9 @@ class _Conversation:
     async def _take_acks(self) -> None:
         async for message in self._session.messages():
             ack = _decode(message)
-            if ack is None:
+            if ack is None or not (self._keeper.outbox(ack.stream) or self._sent.knows(ack.stream)):
                 continue
+            self._heard()
             # Only what may have been sent: a wrong acknowledgement must not empty the outbox.
             ranges = self._sent.of(ack.stream, [*ack.stored, *ack.set_aside])
             if not ranges:
@@ -248,6 +320,13 @@ class _Conversation:
             self._sent.remove(ack.stream, ranges)
             for window in self._windows:
                 window.acknowledged(ack.stream, ranges)
+                self._wake[window.lane].set()
+
+    def _heard(self) -> None:
+        now_s = time.monotonic()
+        if self._contact.heard(now_s):
+            for window in self._windows:
+                window.contact_is_back(now_s)
                 self._wake[window.lane].set()
 
 

@@ -140,6 +140,8 @@ class Pipeline:
         elif decoded.losses and stream is not None:
             fates = draft.of_stream(decoded.gateway, stream)
             fates.lost += [replace(loss, reason=_plain(loss.reason)) for loss in decoded.losses]
+        elif stream is not None and not decoded.seq:
+            draft.of_stream(decoded.gateway, stream)  # it asks whether we are there; the acknowledgement says so
         elif stream is not None:
             self._accept_numbered(draft, message, decoded, known.get(stream, ()))
         elif record_of is not None:

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -378,9 +378,9 @@ class Service:
         """It is stored: acknowledge it to the broker and to the edges, wake who waits for it."""
         session = batch.lane.session
         session.release(batch.messages)
-        session.publish(
-            [(Topic(gateway, "ack").encode(), encode_ack(ack)) for gateway, ack in batch.draft.acks()], qos=1
-        )
+        at_us = now_us() // 1000 * 1000
+        acks = [(Topic(gateway, "ack").encode(), replace(ack, at_us=at_us)) for gateway, ack in batch.draft.acks()]
+        session.publish([(topic, encode_ack(ack)) for topic, ack in acks], qos=1)
         if len(batch.draft.rows):
             self._main_session.publish([(STORED, b'{"values":%d}' % len(batch.draft.rows))])
 

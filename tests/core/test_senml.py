@@ -20,6 +20,7 @@ from satomori_core.senml import (
     decode_ack,
     encode,
     encode_ack,
+    encode_ask,
 )
 
 names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True)
@@ -115,5 +116,17 @@ def test_losses_and_acknowledgements_travel() -> None:
     assert decode(encode(losses)) == losses
     ack = Ack("s", [(1, 100)], [(101, 101)])
     assert decode_ack(encode_ack(ack)) == ack
-    with pytest.raises(RejectedError):
-        decode_ack(b"[]")
+    told = Ack("s", [(1, 100)], [], 1_790_000_000_123_000)
+    assert decode_ack(encode_ack(told)) == told
+    for payload in (
+        b"[]",
+        b'{"stream": "s", "at": "noon"}',
+        b'{"stream": "s", "at": -1}',
+        b'{"stream": "s", "at": 1e400}',
+    ):
+        with pytest.raises(RejectedError):
+            decode_ack(payload)
+
+
+def test_a_question_is_a_pack_that_holds_nothing() -> None:
+    assert decode(encode_ask("s")) == Pack(stream="s", losses=[])

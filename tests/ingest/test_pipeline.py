@@ -9,7 +9,7 @@ import pytest
 
 from satomori_core.clock import SECOND_US, now_us
 from satomori_core.errors import UnavailableError
-from satomori_core.senml import Loss, Pack, encode
+from satomori_core.senml import Loss, Pack, encode, encode_ask
 from satomori_core.vocabulary import Quality
 from satomori_ingest.protocol import Message
 from satomori_ingest.quarantine import replay
@@ -176,6 +176,15 @@ def test_losses_are_written_down_and_acknowledged(ingest: Ingest) -> None:
     [audit] = ingest.stores.ledger.audit()
     assert [(f.first, f.last, f.reason) for f in audit.lost] == [(11, 20, "thinned"), (21, 21, "dropped")]
     assert audit.gaps == []
+
+
+def test_a_question_is_answered_and_leaves_nothing_behind(ingest: Ingest) -> None:
+    """Neither for a stream that is unknown yet, nor for a known one."""
+    assert ingest.take(message(encode_ask("s1"))) == ({"s1": ([], [])}, 0)
+    assert not ingest.stores.ledger.audit()
+    ingest.take(message(pack(10)))
+    assert ingest.take(message(encode_ask("s1"))) == ({"s1": ([], [])}, 0)
+    assert [(row.stored, row.resent) for row in ingest.stores.ledger.audit()] == [([(1, 10)], 0)]
 
 
 def test_another_gateways_stream_does_not_spoil_the_ledger(ingest: Ingest) -> None:

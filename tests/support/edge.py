@@ -96,6 +96,9 @@ class Peer:
     losses: list[tuple[str, Loss]] = field(default_factory=list)
     statuses: list[dict[str, Any]] = field(default_factory=list)
     packs: list[tuple[str, int, bool]] = field(default_factory=list)  # (lane, bytes, again)
+    asked: int = 0  # questions whether anybody is there; `answers` them
+    answers: bool = True
+    name: str = "peer"
 
     def values(self, device: str, metric: str) -> list[float]:
         return [r.value for _, r in sorted(self.readings.items()) if (r.device, r.metric) == (device, metric)]
@@ -107,7 +110,7 @@ class Peer:
         return sorted(set(range(1, max(came, default=0) + 1)) - came)
 
     async def listen(self, host: str, port: int, ready: asyncio.Event) -> None:
-        async with aiomqtt.Client(host, port, identifier=f"peer-{self.gateway}", clean_session=False) as client:
+        async with aiomqtt.Client(host, port, identifier=f"{self.name}-{self.gateway}", clean_session=False) as client:
             await client.subscribe(f"satomori/v1/{self.gateway}/+", qos=1)
             ready.set()
             async for message in client.messages:
@@ -123,6 +126,9 @@ class Peer:
             return None
         pack = decode(payload)
         assert pack.stream is not None
+        if not pack.losses and not pack.seq:
+            self.asked += 1
+            return Ack(pack.stream) if self.answers else None
         self.packs.append((channel, len(payload), pack.again))
         if pack.losses:
             self.losses += [(pack.stream, loss) for loss in pack.losses]
