@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test check bench screenshots lock clean
+.PHONY: run test check bench fuzz screenshots lock clean
 
 run: $(VENV)/run.done
 	$(BIN)/satomori up --sample
@@ -22,6 +22,10 @@ check: $(VENV)/dev.done
 bench: $(VENV)/dev.done
 	tests/install-servers.sh
 	$(BIN)/python tests/bench/run.py
+
+# A million mutated messages through every format at ingest. FUZZ_ARGS='--messages N --seed N --processes N'.
+fuzz: $(VENV)/dev.done
+	PYTHONPATH=tests $(BIN)/python -m fuzz.run $(FUZZ_ARGS)
 
 # Pictures of the console for README.md, taken by the browser test of the live sample region.
 screenshots: $(VENV)/dev.done

@@ -10,6 +10,8 @@ SECOND_US = 1_000_000
 MINUTE_US = 60 * SECOND_US
 HOUR_US = 3600 * SECOND_US
 DAY_US = 24 * HOUR_US
+# The first moment that a date can be written of, and the first that it can't be any more.
+YEAR_1_US, YEAR_10000_US = -62_135_596_800_000_000, 253_402_300_800_000_000
 
 
 def now_us() -> int:
@@ -21,6 +23,11 @@ def to_iso(at_us: int) -> str:
     """RFC 3339 text in UTC, with as many digits as the time needs."""
     moment = datetime.fromtimestamp(at_us // SECOND_US, UTC).replace(microsecond=at_us % SECOND_US)
     return moment.isoformat().replace("+00:00", "Z")
+
+
+def to_words(at_us: int) -> str:
+    """`to_iso` for any number: what was sent as a time need not be one that a calendar has."""
+    return to_iso(at_us) if YEAR_1_US <= at_us < YEAR_10000_US else f"{at_us} µs after 1970"
 
 
 def from_iso(text: str) -> int:

@@ -6,7 +6,7 @@ The flags and the gross range test are QARTOD's (IOOS Manual for Real-Time Quali
 
 from math import isfinite
 
-from satomori_core.clock import to_iso
+from satomori_core.clock import to_words
 from satomori_core.errors import RejectedError
 from satomori_core.vocabulary import Quality
 
@@ -26,16 +26,12 @@ def gross_range(value: float, low: float, high: float, suspect_low: float, suspe
 def check_time(observed_at_us: int, latest_us: int) -> None:
     """Raise RejectedError: before 2000 the clock was not set, after `latest_us` it is wrong."""
     if observed_at_us < EARLIEST_US:
-        raise RejectedError("time_unset", f"observed at {_when(observed_at_us)}: the device's clock was not set")
+        raise RejectedError("time_unset", f"observed at {to_words(observed_at_us)}: the device's clock was not set")
     if observed_at_us > latest_us:
-        raise RejectedError("future", f"observed at {_when(observed_at_us)}, later than {_when(latest_us)}")
+        raise RejectedError("future", f"observed at {to_words(observed_at_us)}, later than {to_words(latest_us)}")
 
 
 def check_value(value: float) -> None:
     """Raise RejectedError for NaN and infinity, also where they came about by conversion."""
     if not isfinite(value):
         raise RejectedError("not_finite", f"the value is {value}")
-
-
-def _when(at_us: int) -> str:
-    return to_iso(at_us) if abs(at_us) < 253_402_300_800_000_000 // 2 else f"{at_us} µs after 1970"

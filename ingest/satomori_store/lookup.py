@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from satomori_core.clock import to_iso
+from satomori_core.clock import to_words
 from satomori_core.errors import RejectedError
 from satomori_core.metrics import catalogue
 from satomori_store.databases import reading, translated
@@ -101,11 +101,11 @@ class Lookup:
         if there != gateway:
             where = f"behind {there!r}" if there else "behind no gateway"
             return RejectedError(
-                "not_behind_gateway", f"device {device!r} was {where} at {_when(at_us)}, not behind {gateway!r}"
+                "not_behind_gateway", f"device {device!r} was {where} at {to_words(at_us)}, not behind {gateway!r}"
             )
         if metric not in self._metrics.get(device, ()):
             return RejectedError("unknown_metric", f"device {device!r} has no datastream of metric {metric!r}")
-        return RejectedError("retired", f"no datastream {device!r}/{metric!r} is in service at {_when(at_us)}")
+        return RejectedError("retired", f"no datastream {device!r}/{metric!r} is in service at {to_words(at_us)}")
 
 
 def load_lookup(engine: Engine) -> Lookup:
@@ -179,7 +179,3 @@ def _calibrated(row: Datastream, calibrations: Iterable[Calibration]) -> Iterabl
 
 def _until(until_us: int | None) -> int:
     return _FOREVER_US if until_us is None else until_us
-
-
-def _when(at_us: int) -> str:
-    return to_iso(at_us) if abs(at_us) < _FOREVER_US // 64 else f"{at_us} µs"

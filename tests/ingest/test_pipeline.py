@@ -104,6 +104,8 @@ BAD_RECORDS = [
     ({"v": math.inf}, "not_finite"),
     ({"t": 12}, "time_unset"),
     ({"t": 900_000_000}, "time_unset"),
+    ({"t": -62_135_683_140}, "time_unset"),
+    ({"t": -62_135_683_140, "n": "dev-1/nonsense"}, "time_unset"),
     ({"t": NOW_S + 4000}, "future"),
     ({"t": 1e300}, "time"),
     ({"v": "20"}, "not_senml"),

@@ -25,7 +25,8 @@ def test_suspect_limits_wider_than_the_range_do_not_save_a_value() -> None:
 
 @pytest.mark.parametrize(
     ("at_us", "reason"),
-    [(0, "time_unset"), (-(2**60), "time_unset"), (EARLIEST_US - 1, "time_unset"), (EARLIEST_US, None),
+    [(0, "time_unset"), (-(2**60), "time_unset"), (-62_135_683_140_000_000, "time_unset"),
+     (EARLIEST_US - 1, "time_unset"), (EARLIEST_US, None),
      (2_000, "time_unset"), (1_800_000_000_000_000, None), (1_800_000_000_000_001, "future"), (2**62, "future")],
 )  # fmt: skip
 def test_times(at_us: int, reason: str | None) -> None:

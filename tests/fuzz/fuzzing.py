@@ -1,0 +1,247 @@
+"""Mutated messages through every decoder and the pipeline: each becomes values, quarantine, or says nothing, exactly.
+
+A batch's chance is seeded by the run's seed and the batch's number, so any batch can be run again alone.
+"""
+
+import base64
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from sqlalchemy import func, select
+
+from fuzz.mutations import mutate
+from satomori_core.errors import RejectedError
+from satomori_ingest.decoders import Decoded, Decoder, Decoders, Numbering
+from satomori_ingest.draft import Draft
+from satomori_ingest.filters import matches
+from satomori_ingest.pipeline import Pipeline
+from satomori_ingest.protocol import Message
+from satomori_ingest.service import Stores, open_stores, owner_of_stream
+from satomori_store.databases import reading
+from satomori_store.ledger_tables import quarantine_table
+from satomori_store.registry import load_lookup
+from support.ingest_cases import RECEIVED_US, CaseMessage, case_names, decoders_of, messages_of
+from support.ingesting import write_registry
+
+BATCH_MESSAGES = 50
+# So many batches are also written to a real store, one in this many.
+WRITTEN_EVERY = 20
+TOPIC_LEVELS = ("x", "a b", "温室", "\ud7ff", "a" * 70, "bridge", "set", "availability", "LWT")
+
+
+@dataclass
+class Tally:
+    """What became of the messages of one format: of them with values, with nothing to store, refused as a whole.
+
+    `set_aside`: quarantine rows, of messages and of records, by their reasons.
+    """
+
+    messages: int = 0
+    with_values: int = 0
+    silent: int = 0
+    refused: int = 0
+    stored: int = 0
+    set_aside: Counter[str] = field(default_factory=Counter)
+    slowest_s: float = 0.0
+
+    def add(self, other: "Tally") -> None:
+        self.messages += other.messages
+        self.with_values += other.with_values
+        self.silent += other.silent
+        self.refused += other.refused
+        self.stored += other.stored
+        self.set_aside += other.set_aside
+        self.slowest_s = max(self.slowest_s, other.slowest_s)
+
+
+class Watched:
+    """A decoder, and what it said: `expected` of the batch becomes rows, quarantine, or is known as sent again."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self.name = decoder.name
+        self.filters = decoder.filters
+        self._decoder = decoder
+        self.tally = Tally()
+        self.expected = 0
+
+    def gateway(self, topic: str) -> str:
+        return self._decoder.gateway(topic)
+
+    def numbering(self, payload: bytes) -> Numbering | None:
+        return self._decoder.numbering(payload)
+
+    def decode(self, topic: str, payload: bytes, received_at_us: int) -> Decoded:
+        tally = self.tally
+        tally.messages += 1
+        started = time.process_time()
+        try:
+            decoded = self._decoder.decode(topic, payload, received_at_us)
+        except RejectedError:
+            tally.refused += 1
+            self.expected += 1
+            raise
+        finally:
+            tally.slowest_s = max(tally.slowest_s, time.process_time() - started)
+        records = len(decoded.values) + len(decoded.faults)
+        tally.with_values += bool(decoded.values)
+        tally.silent += not records
+        self.expected += records
+        return decoded
+
+
+class CrashError(Exception):
+    """A message that was neither values nor quarantine; its text says how to run its batch again."""
+
+
+class Fuzzer:
+    """`dry` drafts, and nothing is ever known of it again; `wet` also writes, so that numbers come again."""
+
+    def __init__(self, state: Path, seed: int) -> None:
+        self._seed = seed
+        formats: dict[str, Decoder] = {}
+        for case in case_names():
+            for decoder in decoders_of(case):
+                formats.setdefault(decoder.name, decoder)
+        self._watched = [Watched(decoder) for decoder in formats.values()]
+        corpus = [message for case in case_names() for message in messages_of(case)]
+        self._payloads = [message.payload for message in corpus]
+        self._corpus: dict[str, list[CaseMessage]] = {}
+        for message in corpus:
+            self._corpus.setdefault(self._format(message.topic).name, []).append(message)
+        self._stores = open_stores(state, None)
+        write_registry(self._stores, state, text=registry_of(corpus))
+        self._dry, self._wet = self._pipeline(self._stores), self._pipeline(self._stores)
+        self._written = 0
+
+    def close(self) -> None:
+        self._stores.observations.close()
+        self._stores.registry.dispose()
+
+    def _pipeline(self, stores: Stores) -> Pipeline:
+        return Pipeline(
+            stores.observations,
+            stores.ledger,
+            Decoders(self._watched),
+            load_lookup(stores.registry),
+            lambda stream: owner_of_stream(stores.ledger, stream),
+        )
+
+    def _format(self, topic: str) -> Watched:
+        return next(w for w in self._watched if any(matches(pattern, topic) for pattern in w.filters))
+
+    def tallies(self) -> dict[str, Tally]:
+        return {watched.name: watched.tally for watched in self._watched}
+
+    def messages(self, batch: int) -> Iterator[Message]:
+        chance = Random(f"{self._seed}/{batch}")
+        for _ in range(BATCH_MESSAGES):
+            origin = chance.choice(self._corpus[chance.choice(list(self._corpus))])
+            payload = mutate(origin.payload, self._payloads, chance)
+            yield Message(self._topic(origin.topic, chance), payload, 1, False, False, len(payload), 1, RECEIVED_US)
+
+    def _topic(self, topic: str, chance: Random) -> str:
+        """Now and then another one that a format reads; but a stream of ours stays with its gateway."""
+        if topic.startswith("satomori/") or chance.random() > 0.05:
+            return topic
+        levels = topic.split("/")
+        levels[chance.randrange(len(levels))] = chance.choice(TOPIC_LEVELS)
+        other = "/".join(levels)
+        read = any(matches(pattern, other) for watched in self._watched for pattern in watched.filters)
+        return other if read else topic
+
+    def run(self, batch: int) -> None:
+        """Raise CrashError where a message is lost, counted twice, or breaks anything."""
+        messages = list(self.messages(batch))
+        try:
+            self._check(self._dry, messages)
+            if batch % WRITTEN_EVERY == 0:
+                self._write(self._check(self._wet, messages, counted=False))
+        except Exception as error:
+            raise CrashError(self._explain(batch, messages, error)) from error
+
+    def _check(self, pipeline: Pipeline, messages: Sequence[Message], *, counted: bool = True) -> Draft:
+        before = [watched.tally for watched in self._watched]
+        if not counted:
+            for watched in self._watched:
+                watched.tally = Tally()
+        for watched in self._watched:
+            watched.expected = 0
+        draft = pipeline.draft(messages, RECEIVED_US, 10**9)
+        expected = sum(watched.expected for watched in self._watched)
+        became = len(draft.rows) + len(draft.quarantine) + sum(draft.resent.values())
+        if (draft.messages, became) != (len(messages), expected):
+            what = f"{draft.messages} of {len(messages)} messages; {became} of {expected} records"
+            raise AssertionError(f"the counts don't add up: {what}")
+        for row in draft.quarantine:
+            self._format(row.topic).tally.set_aside[row.reason] += 1
+        for index in draft._part_of_row.tolist():
+            self._format(draft.parts[index].message.topic).tally.stored += 1
+        if not counted:
+            for watched, tally in zip(self._watched, before, strict=True):
+                watched.tally = tally
+        return draft
+
+    def _write(self, draft: Draft) -> None:
+        """The store's own count of what was set aside is ours."""
+        self._wet.write(draft)
+        self._written += len(draft.quarantine)
+        with reading(self._stores.ledger.engine) as connection:
+            stored = connection.execute(select(func.count()).select_from(quarantine_table)).scalar()
+        if stored != self._written:
+            raise AssertionError(f"the store has {stored} quarantine rows of {self._written}")
+
+    def _explain(self, batch: int, messages: Sequence[Message], error: Exception) -> str:
+        """With the first message that fails alone, where one does."""
+        again = f"again: --seed {self._seed} --batch {batch}"
+        for message in messages:
+            try:
+                self._check(self._dry, [message], counted=False)
+            except Exception as alone:  # noqa: BLE001 - whatever it is, it is what is looked for
+                start = base64.b64encode(message.payload[:3000]).decode()
+                return f"{alone!r} from {message.topic!r} with {len(message.payload)} bytes (base64): {start}\n{again}"
+        return f"{error!r} from no message alone\n{again}"
+
+
+def registry_of(corpus: Sequence[CaseMessage]) -> str:
+    """A registry that knows whatever the cases expect."""
+    behind: dict[str, str] = {}
+    metrics: dict[tuple[str, str], None] = {}
+    for message in corpus:
+        for name, _, _, _ in message.values:
+            device, _, metric = name.partition("/")
+            behind[device] = message.gateway or device
+            metrics[device, metric] = None
+    named = 'name = "田1"\nname_en = "Paddy 1"'
+    rows = [
+        '[[organisation]]\nid = "town"\nkind = "municipality"\nname = "里町"\nname_en = "Sato Town"',
+        f'[[site]]\nid = "field"\norganisation = "town"\n{named}\nlatitude = 36.0\nlongitude = 138.0',
+        f'[[asset]]\nid = "paddy-1"\nsite = "field"\nmunicipality = "town"\nclass = "paddy"\n{named}',
+    ]
+    rows += [
+        f'[[gateway]]\nid = "{gateway}"\nsite = "field"\nkind = "edge"\nname = "親機"\nname_en = "Gateway"'
+        for gateway in dict.fromkeys(behind.values())
+    ]
+    rows += [
+        f'[[device]]\nid = "{device}"\ngateway = "{gateway}"\nname = "子機"\nname_en = "Device"'
+        for device, gateway in behind.items()
+    ]
+    rows += [
+        f'[[datastream]]\nasset = "paddy-1"\ndevice = "{device}"\nmetric = "{metric}"' for device, metric in metrics
+    ]
+    return "\n\n".join(rows) + "\n"
+
+
+@contextmanager
+def fuzzer(seed: int) -> Iterator[Fuzzer]:
+    with tempfile.TemporaryDirectory(prefix="satomori-fuzz-") as folder:
+        made = Fuzzer(Path(folder), seed)
+        try:
+            yield made
+        finally:
+            made.close()
