@@ -15,6 +15,9 @@ else
   need chromium chromium
   need g++ g++
   need make make
+  need avr-gcc gcc-avr
+  [ -e /usr/lib/avr/include/avr/io.h ] || wanted="$wanted avr-libc"
+  [ -e /usr/include/simavr/sim_avr.h ] || wanted="$wanted libsimavr-dev"
   need fc-list fontconfig
   need openssl openssl
   ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || wanted="$wanted postgresql"

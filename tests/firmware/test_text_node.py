@@ -48,7 +48,7 @@ def lines_of(node: Path, count: int, *options: str) -> list[bytes]:
     master, slave = os.openpty()
     try:
         tty.setraw(slave)
-        subprocess.run([node, os.ttyname(slave), "--lines", str(count), *options], check=True, timeout=20)
+        subprocess.run([node, os.ttyname(slave), "--sends", str(count), *options], check=True, timeout=20)
         return os.read(master, 65536).split(b"\r\n")[:-1]
     finally:
         os.close(master)

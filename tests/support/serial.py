@@ -19,6 +19,8 @@ class Cable:
         self._slaves: list[int] = []
         self._stop = -1
         self._relay: threading.Thread | None = None
+        self.far_is_deaf = threading.Event()  # what the near end says gets lost …
+        self.lost_bytes = 0  # … and so much of it was
 
     def plug(self) -> None:
         for link in (self.near, self.far):
@@ -30,7 +32,7 @@ class Cable:
             self._slaves.append(slave)
             link.symlink_to(os.ttyname(slave))
         listen, self._stop = os.pipe()
-        self._relay = threading.Thread(target=_relay, args=(self._masters[0], self._masters[1], listen), name="cable")
+        self._relay = threading.Thread(target=self._carry, args=(*self._masters, listen), name="cable")
         self._relay.start()
 
     def unplug(self) -> None:
@@ -53,17 +55,20 @@ class Cable:
             with suppress(BlockingIOError):
                 view = view[os.write(self._masters[0], view[:1024]) :]
 
-
-def _relay(near: int, far: int, stop: int) -> None:
-    other = {near: far, far: near}
-    while True:
-        ready, _, _ = select.select([near, far, stop], [], [])
-        if stop in ready:
-            os.close(stop)
-            return
-        for source in ready:
-            with suppress(BlockingIOError):  # the other end is full: bytes are lost, as on a real line
-                os.write(other[source], os.read(source, 4096))
+    def _carry(self, near: int, far: int, stop: int) -> None:
+        other = {near: far, far: near}
+        while True:
+            ready, _, _ = select.select([near, far, stop], [], [])
+            if stop in ready:
+                os.close(stop)
+                return
+            for source in ready:
+                with suppress(BlockingIOError):  # the other end is full: bytes are lost, as on a real line
+                    said = os.read(source, 4096)
+                    if source == near and self.far_is_deaf.is_set():
+                        self.lost_bytes += len(said)
+                    else:
+                        os.write(other[source], said)
 
 
 @contextmanager

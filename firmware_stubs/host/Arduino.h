@@ -1,5 +1,6 @@
-// As much of Arduino as the sketch uses, for a Linux host. What the pins read is set by the options of main.cpp.
+// As much of Arduino as the sketches use, for a Linux host. What the pins read is set by the options of main.cpp.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 
 static const uint8_t A0 = 0, A1 = 1, A2 = 2, A3 = 3;
@@ -16,7 +17,10 @@ int analogRead(uint8_t pin);
 class HardwareSerial {
  public:
   void begin(unsigned long baud);
+  int available();
+  int read();
   void print(const char* text);
+  void write(const uint8_t* bytes, size_t count);
 };
 
 extern HardwareSerial Serial;
