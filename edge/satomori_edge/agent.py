@@ -29,6 +29,10 @@ def make_sources(settings: EdgeSettings, marks: Sequence[Mark]) -> list[Source]:
         from satomori_edge.sources.modbus import ModbusSource  # noqa: PLC0415
 
         sources += [ModbusSource(bus) for bus in settings.modbus]
+    if settings.sdi12:
+        from satomori_edge.sources.sdi12_bus import Sdi12Source  # noqa: PLC0415
+
+        sources += [Sdi12Source(bus) for bus in settings.sdi12]
     if settings.text:
         from satomori_edge.sources.text import TextSource  # noqa: PLC0415
 

@@ -37,6 +37,19 @@ def frames(nodes: str = '{ node = 1, device = "a" }', metrics: str = METRIC) -> 
     return f'[[edge.frames]]\nport = "/dev/ttyF"\nnodes = [{nodes}]\nmetrics = [{metrics}]\n'
 
 
+def sdi12(
+    sensor: str,
+    command: str = "M",
+    index: int = 0,
+    device: str = "s",
+    head: str = '[[edge.sdi12]]\nport = "/dev/ttyS"\n',
+) -> str:
+    return (
+        f'{head}[[edge.sdi12.sensors]]\n{sensor}\ndevice = "{device}"\ncommand = "{command}"\n'
+        f'values = [{{ index = {index}, metric = "rain" }}]\n'
+    )
+
+
 def nmea(field: str) -> str:
     return f'[[edge.nmea]]\nport = "/dev/ttyZ"\ndevice = "w"\nfields = [{{ {field} }}]\n'
 
@@ -51,7 +64,7 @@ def test_the_sample_loads_and_shows_the_defaults() -> None:
     settings = load_edge(SAMPLE)
     assert settings.outbox == OutboxSettings()
     assert settings.uplink == UplinkSettings()
-    assert len(list(plan(settings))) == 25
+    assert len(list(plan(settings))) == 28
     load_broker(SAMPLE)
 
 
@@ -98,6 +111,10 @@ def test_unknown_keys_are_told_with_what_was_meant(tmp_path: Path) -> None:
         (frames(nodes=""), "nodes is empty"),
         (frames(metrics=""), "metrics is empty"),
         (frames() + modbus(), "device 'a' is the name of two devices"),
+        (sdi12('address = "00"'), "address '00' is not one of"),
+        (sdi12('address = "0"', command="MC"), "command 'MC' is not M or C"),
+        (sdi12('address = "0"', index=99), "index = 99 is not between 0 and 98"),
+        (sdi12('address = "0"') + sdi12('address = "0"', head="", device="b"), "address '0' is listed twice"),
         (nmea('sentence = "MWV", metric = "rain"'), "MWV carries wind_direction, wind_speed; no 'rain'"),
         (nmea('sentence = "MWV", metric = "wind_speed", unit = "m/s"'), "go with XDR, not with MWV"),
         (nmea('sentence = "XDR", metric = "rain"'), "XDR needs a `transducer`"),

@@ -22,6 +22,9 @@ from satomori_edge.settings import (
     NmeaField,
     NmeaSettings,
     Register,
+    Sdi12Sensor,
+    Sdi12Settings,
+    Sdi12Value,
     Slave,
     TextField,
     TextSettings,
@@ -32,10 +35,12 @@ from satomori_edge.sources.frames import Report, Value, on_the_line
 from satomori_edge.sources.modbus import ModbusSource
 from satomori_edge.sources.mqtt import MqttSource
 from satomori_edge.sources.nmea import NmeaSource
+from satomori_edge.sources.sdi12_bus import Sdi12Source
 from satomori_edge.sources.text import TextSource
 from support.edge import slaves
 from support.mosquitto import mosquitto
 from support.ports import free_ports
+from support.sdi12_sensors import Sensor, sensors
 from support.serial import Cable
 
 NOISE = random.Random(11).randbytes(100_000)
@@ -182,6 +187,33 @@ async def frames_bench(folder: Path) -> AsyncIterator[Bench]:
 
 
 @asynccontextmanager
+async def sdi12_bench(folder: Path) -> AsyncIterator[Bench]:
+    cable = Cable(folder)
+    stack = ExitStack()
+
+    async def plug() -> None:
+        cable.plug()
+        stack.enter_context(sensors(cable.far, Sensor("0", {"M": ["+21.5"]})))
+
+    async def unplug() -> None:
+        stack.close()
+        cable.unplug()
+
+    async def speak() -> None:
+        """It speaks when it is asked."""
+
+    async def disturb() -> None:
+        await asyncio.to_thread(cable.disturb, NOISE)
+
+    wanted = Sdi12Sensor("0", "a", (Sdi12Value(0, "air_temperature", "Cel"),), crc=True)
+    settings = Sdi12Settings(str(cable.near), (wanted,), timeout_s=0.1, interval_s=0.1)
+    try:
+        yield Bench(Sdi12Source(settings, retry_max_s=0.1), plug, unplug, speak, disturb)
+    finally:
+        await unplug()
+
+
+@asynccontextmanager
 async def mqtt_bench(folder: Path) -> AsyncIterator[Bench]:
     stack = ExitStack()
     with ExitStack() as first:
@@ -212,4 +244,4 @@ async def mqtt_bench(folder: Path) -> AsyncIterator[Bench]:
 
 
 # Every kind of source; each reads 21.5 Cel of device `a`.
-BENCHES = (modbus_bench, modbus_tcp_bench, text_bench, nmea_bench, frames_bench, mqtt_bench)
+BENCHES = (modbus_bench, modbus_tcp_bench, sdi12_bench, text_bench, nmea_bench, frames_bench, mqtt_bench)

@@ -21,6 +21,9 @@ from satomori_edge.settings.mqtt import MqttSettings as MqttSettings
 from satomori_edge.settings.nmea import CARRIED as CARRIED
 from satomori_edge.settings.nmea import NmeaField as NmeaField
 from satomori_edge.settings.nmea import NmeaSettings as NmeaSettings
+from satomori_edge.settings.sdi12 import Sdi12Sensor as Sdi12Sensor
+from satomori_edge.settings.sdi12 import Sdi12Settings as Sdi12Settings
+from satomori_edge.settings.sdi12 import Sdi12Value as Sdi12Value
 from satomori_edge.settings.sending import OutboxSettings as OutboxSettings
 from satomori_edge.settings.sending import Protocol as Protocol
 from satomori_edge.settings.sending import UplinkSettings as UplinkSettings

@@ -14,6 +14,7 @@ from satomori_edge.settings.frames import FramesSettings
 from satomori_edge.settings.modbus import ModbusSettings
 from satomori_edge.settings.mqtt import MqttSettings
 from satomori_edge.settings.nmea import NmeaSettings
+from satomori_edge.settings.sdi12 import Sdi12Settings
 from satomori_edge.settings.sending import OutboxSettings, UplinkSettings
 from satomori_edge.settings.text import TextSettings
 
@@ -39,6 +40,7 @@ class EdgeSettings:
     outbox: OutboxSettings = field(default_factory=OutboxSettings)
     uplink: UplinkSettings = field(default_factory=UplinkSettings)
     modbus: tuple[ModbusSettings, ...] = ()
+    sdi12: tuple[Sdi12Settings, ...] = ()
     text: tuple[TextSettings, ...] = ()
     frames: tuple[FramesSettings, ...] = ()
     nmea: tuple[NmeaSettings, ...] = ()
@@ -47,6 +49,7 @@ class EdgeSettings:
     def sources(self) -> Iterator[SourceSettings]:
         """Everything that is read, in the order of the file's kinds."""
         yield from self.modbus
+        yield from self.sdi12
         yield from self.text
         yield from self.frames
         yield from self.nmea

@@ -42,12 +42,19 @@ class Port:
         while True:
             await self._readable.wait()
             self._readable.clear()
-            try:
-                chunk = self._serial.read(CHUNK_BYTES_MAX)
-            except OSError as error:
-                raise UnavailableError(f"{self._serial.port}: unplugged ({error})") from None
+            chunk = self._take()
             if chunk:
-                return bytes(chunk)
+                return chunk
+
+    def forget(self) -> None:
+        """What has come in so far is not read. Raise UnavailableError where the port is gone."""
+        self._take()
+
+    def _take(self) -> bytes:
+        try:
+            return bytes(self._serial.read(CHUNK_BYTES_MAX))
+        except OSError as error:
+            raise UnavailableError(f"{self._serial.port}: unplugged ({error})") from None
 
     def write(self, what: bytes) -> None:
         """What the line can't take now is lost, as it might be on the way. Raise UnavailableError where it is gone."""
