@@ -229,16 +229,16 @@ class Pipeline:
             return
         plans = self._plans
         found: list[NDArray[np.intp]] = []
-        times: list[int] = []
-        sent: list[float] = []
+        times: list[NDArray[np.int64]] = []
+        sent: list[NDArray[np.float64]] = []
         for part in parts:
             found.append(plans.find(part.gateway, part.values))
-            times += part.values.times_us
-            sent += part.values.numbers
-        plan, at_us = np.concatenate(found), np.array(times, np.int64)
+            times.append(part.values.times_us)
+            sent.append(part.values.numbers)
+        plan, at_us = np.concatenate(found), np.concatenate(times)
         latest_us = draft.received_at_us + self._future_max_us
         with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is out of any range
-            value = np.array(sent, np.float64) * plans.factor[plan] + plans.offset[plan]
+            value = np.concatenate(sent) * plans.factor[plan] + plans.offset[plan]
         good = (value >= plans.low[plan]) & (value <= plans.high[plan]) & (at_us <= latest_us)
         good &= (plans.from_us[plan] <= at_us) & (at_us < plans.until_us[plan])
         rows = Rows(plans.datastream[plan], at_us, value, np.full(len(plan), GOOD, np.int8))

@@ -62,7 +62,7 @@ def registry(gateways: int, datastreams: int = 10) -> str:
     return "\n".join(text)
 
 
-def packs(gateway: int, number: int, per_pack: int = 100, datastreams: int = 10) -> list[bytes]:
+def packs(gateway: int, number: int, per_pack: int = 100, datastreams: int = 10, stream: str = "stream") -> list[bytes]:
     """Rounds of all its datastreams, a second apart, compressed as an edge does with more than 512 bytes."""
     start_us = now_us() - (number * per_pack // datastreams + 10) * SECOND_US
     names = [(f"g{gateway}-d{i // len(METRICS)}", METRICS[i % len(METRICS)]) for i in range(datastreams)]
@@ -73,7 +73,7 @@ def packs(gateway: int, number: int, per_pack: int = 100, datastreams: int = 10)
                     Reading(*names[i % datastreams], start_us + i // datastreams * SECOND_US, 20.0 + 7 * i % 100 / 10)
                     for i in range(n * per_pack, (n + 1) * per_pack)
                 ],
-                f"stream-{gateway}",
+                f"{stream}-{gateway}",
                 [(n * per_pack + 1, (n + 1) * per_pack)],
             ),
             compress=per_pack > 8,
@@ -91,12 +91,13 @@ class Load:
     per_pack: int = 100
     datastreams: int = 10
     window: int = 16
+    stream: str = "stream"
 
 
 class _Gateway:
     def __init__(self, port: int, number: int, load: Load) -> None:
         self._topic = Topic(f"gw-{number}", "telemetry").encode()
-        self._packs = packs(number, load.packs, load.per_pack, load.datastreams)
+        self._packs = packs(number, load.packs, load.per_pack, load.datastreams, load.stream)
         self._load = load
         self._sent = self._acknowledged = 0
         self.done = asyncio.Event()

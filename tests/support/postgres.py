@@ -21,8 +21,7 @@ import pytest
 from support.ports import free_ports
 
 _START_TIMEOUT_S = 30.0
-# A test's database need not outlive a power cut; everything else is as in earnest.
-_OPTIONS = ("-F", "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=50")
+_OPTIONS = ("-c", "listen_addresses=127.0.0.1", "-c", "max_connections=50")
 
 
 @dataclass(slots=True)
@@ -42,8 +41,11 @@ class Postgres:
 
 
 @contextmanager
-def postgres_server() -> Generator[Postgres]:
-    """A running server with nothing in it; skips the test where there is none to start."""
+def postgres_server(*, durable: bool = False) -> Generator[Postgres]:
+    """A running server with nothing in it; skips the test where there is none to start.
+
+    A test's database need not outlive a power cut: where it is not `durable`, nothing is forced to the disk.
+    """
     programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
     if not programs:
         pytest.skip("PostgreSQL is not installed")
@@ -74,7 +76,7 @@ def postgres_server() -> Generator[Postgres]:
     assert done.returncode == 0, done.stderr
     with (home / "log").open("wb") as log:
         server = subprocess.Popen(
-            [folder / "postgres", "-D", cluster, "-p", str(port), "-k", home, *_OPTIONS],
+            [folder / "postgres", "-D", cluster, "-p", str(port), "-k", home, *_OPTIONS, *([] if durable else ["-F"])],
             user=uid, group=gid, cwd=home, stdout=log, stderr=log,
         )  # fmt: skip
     try:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, overload
 
+import numpy as np
+from numpy.typing import NDArray
 from typing_extensions import override
 
 from satomori_core.errors import RejectedError
@@ -19,11 +21,13 @@ Value = tuple[str, int, float, str | None]
 
 
 class Values(Sequence[Value]):
-    """Values as columns: lists of one length. What is decoded at speed is never made into tuples."""
+    """Values as columns of one length. What is decoded at speed is never made into tuples."""
 
     __slots__ = ("names", "numbers", "times_us", "units")
 
-    def __init__(self, names: list[str], times_us: list[int], numbers: list[float], units: list[str | None]) -> None:
+    def __init__(
+        self, names: list[str], times_us: NDArray[np.int64], numbers: NDArray[np.float64], units: list[str | None]
+    ) -> None:
         self.names = names
         self.times_us = times_us
         self.numbers = numbers
@@ -33,7 +37,8 @@ class Values(Sequence[Value]):
     def of(cls, values: Sequence[Value]) -> "Values":
         if isinstance(values, Values):
             return values
-        return cls(*map(list, zip(*values, strict=True))) if values else cls([], [], [], [])
+        names, times_us, numbers, units = zip(*values, strict=True) if values else ((), (), (), ())
+        return cls(list(names), np.array(times_us, np.int64), np.array(numbers, np.float64), list(units))
 
     @override
     def __len__(self) -> int:
@@ -47,7 +52,7 @@ class Values(Sequence[Value]):
     def __getitem__(self, index: int | slice) -> "Value | Values":
         if isinstance(index, slice):
             return Values(self.names[index], self.times_us[index], self.numbers[index], self.units[index])
-        return self.names[index], self.times_us[index], self.numbers[index], self.units[index]
+        return self.names[index], int(self.times_us[index]), float(self.numbers[index]), self.units[index]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from math import isfinite
 import msgspec
 import numpy as np
 from msgspec import UNSET, UnsetType
+from numpy.typing import NDArray
 
 from satomori_core.errors import RejectedError
 from satomori_core.ranges import Range, count
@@ -67,7 +68,9 @@ class _Plain(msgspec.Struct, gc=False):
 _plain = msgspec.json.Decoder(list[_Plain])
 _BASE_FIELD = re.compile(rb'"b(?:n|t|u|v|s|ver)"')
 NAMES_REMEMBERED_MAX = 200_000
+LISTS_REMEMBERED_MAX = 20_000
 _names: set[str] = set()  # those that were looked at and are `<device>/<metric>`
+_lists: dict[tuple[int, str, str], list[str]] = {}
 _fast = msgspec.json.Decoder(list[_Record])
 
 
@@ -120,16 +123,25 @@ def _decode_plain(gateway: str, text: bytes, received_at_us: int) -> Decoded | N
     seconds = [r.t for r in records]
     if not -SECONDS_MAX <= min(seconds) <= max(seconds) <= SECONDS_MAX:
         return None
-    values = Values(names, _to_us(seconds), [r.v for r in records], [r.u for r in records])
+    values = Values(_shared(names), _to_us(seconds), np.array([r.v for r in records]), [r.u for r in records])
     head = records[0]
     return _numbered(gateway, values, (head.stream, head.seq, head.again), received_at_us)
 
 
-def _to_us(seconds: list[float]) -> list[int]:
-    if len(seconds) < 16:  # where numpy is the slower one
-        return [round(s * 1e6) for s in seconds]
-    times: list[int] = np.rint(np.multiply(seconds, 1e6)).astype(np.int64).tolist()
-    return times
+def _to_us(seconds: list[float]) -> NDArray[np.int64]:
+    return np.rint(np.multiply(seconds, 1e6)).astype(np.int64)
+
+
+def _shared(names: list[str]) -> list[str]:
+    """One list for all packs that name the same: a batch of many packs then stays in the processor's cache."""
+    key = len(names), names[0], names[-1]
+    known = _lists.get(key)
+    if known == names:
+        return known
+    if len(_lists) >= LISTS_REMEMBERED_MAX:
+        _lists.clear()
+    _lists[key] = names
+    return names
 
 
 def _are_names(names: list[str]) -> bool:
@@ -165,7 +177,7 @@ def _numbered(gateway: str, values: Values, numbering: tuple[str | None, object,
 def _resolve(records: Sequence[_Record]) -> Values | None:
     """Base fields added up as RFC 8428 section 4.1 says; None where a record needs the slow way."""
     names: list[str] = []
-    times: list[int] = []
+    seconds_of: list[float] = []
     numbers: list[float] = []
     units: list[str | None] = []
     bn, bt, bv = "", 0.0, 0.0
@@ -190,16 +202,16 @@ def _resolve(records: Sequence[_Record]) -> Values | None:
         if not -SECONDS_MAX <= seconds <= SECONDS_MAX:
             return None
         names.append(bn + record.n)
-        times.append(round(seconds * 1e6))
+        seconds_of.append(seconds)
         numbers.append(bv + v)
         units.append(bu if u is UNSET else u)
-    return Values(names, times, numbers, units) if _are_names(names) else None
+    return Values(names, _to_us(seconds_of), np.array(numbers, np.float64), units) if _are_names(names) else None
 
 
 def _from_now(values: Values, now_us: int) -> Values:
     """RFC 8428 section 4.5.3: seconds below 2**28 count from now."""
-    times = [at_us if at_us >= RELATIVE_BELOW_US else at_us + now_us for at_us in values.times_us]
-    return Values(values.names, times, values.numbers, values.units)
+    times_us = np.where(values.times_us >= RELATIVE_BELOW_US, values.times_us, values.times_us + now_us)
+    return Values(values.names, times_us, values.numbers, values.units)
 
 
 def _only_base(record: _Record) -> bool:
