@@ -159,10 +159,13 @@ class Keeper:
             await self.run(outbox, lambda: outbox.acknowledge(stream, ranges))
         except UnavailableError as error:
             log.warning("acknowledged readings can't be deleted", stream=stream, why=str(error))
-        memory = self._memory
-        if outbox is memory and not self._retry_at_s and await self._in_thread(memory.is_empty):
+        if not outbox.is_durable:
+            await self._in_thread(self._forget_memory)
+
+    def _forget_memory(self) -> None:
+        """In the thread, so that nothing is put into it meanwhile. Not closed: a lane may just be about to look."""
+        if self._memory is not None and not self._retry_at_s and self._memory.is_empty():
             self._memory = None
-            await self._in_thread(memory.close)
 
     async def _in_thread(self, operation: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, operation)
