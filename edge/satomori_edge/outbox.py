@@ -28,7 +28,7 @@ from satomori_core.ranges import Range, merge, subtract, to_ranges
 from satomori_core.readings import Reading
 from satomori_core.senml import Loss
 from satomori_edge.marks import LIVES_MAX, Mark
-from satomori_edge.salvage import open_damaged, set_aside
+from satomori_edge.salvage import is_stream, open_damaged, read_note, set_aside, write_note
 from satomori_edge.tally import Tally
 from satomori_edge.thinning import WIDTH_MIN_US, thin
 
@@ -126,9 +126,11 @@ class Outbox:
             if verdict != "ok":
                 raise OutboxDamagedError(verdict)
             identity = self._connection.execute("SELECT stream FROM identity").fetchall()
-            if len(identity) != 1:
+            if len(identity) != 1 or not is_stream(identity[0][0]):
                 raise OutboxDamagedError("it does not say which stream it is")
             self.stream = str(identity[0][0])
+            if self._path is not None and read_note(self._path) != self.stream:
+                write_note(self._path, self.stream)
             self._count = int(self._connection.execute("SELECT count(*) FROM reading").fetchone()[0])
             rows = self._connection.execute("SELECT id, device, metric, unit, newest_us FROM series").fetchall()
             self._series = {(device, metric, unit): number for number, device, metric, unit, _ in rows}

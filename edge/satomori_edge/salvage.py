@@ -1,6 +1,8 @@
 """What can still be read of a damaged outbox, and where its file goes."""
 
 import contextlib
+import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,9 +15,9 @@ BATCH_READINGS = 1000
 
 
 def set_aside(path: Path, when: str) -> Path:
-    """Rename the file with its journal; the new name of the file."""
+    """Rename the file with its journal and its note; the new name of the file."""
     aside = path.with_name(f"{path.name}.damaged-{when}")
-    for suffix in ("", "-wal", "-shm"):
+    for suffix in ("", "-wal", "-shm", "-stream"):
         part = path.with_name(path.name + suffix)
         if part.exists():
             part.rename(aside.with_name(aside.name + suffix))
@@ -68,15 +70,56 @@ class Damaged:
 
 @contextlib.contextmanager
 def open_damaged(path: Path) -> Iterator[Damaged]:
+    """Each thing that must be known of it is asked for in more than one place: any page may be the damaged one."""
     connection = sqlite3.connect(path)
     try:
-        damaged = Damaged(connection)
+        damaged = Damaged(connection, read_note(path))
         with contextlib.suppress(sqlite3.Error, TypeError):  # TypeError: the row is not there
-            damaged.stream = str(connection.execute("SELECT stream FROM identity").fetchone()[0])
-            sequence = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'reading'").fetchone()
-            damaged.last = int(sequence[0])
+            [stream] = connection.execute("SELECT stream FROM identity").fetchone()
+            damaged.stream = stream if is_stream(stream) else damaged.stream
+        damaged.last = _first_answer(
+            connection,
+            "SELECT seq FROM sqlite_sequence WHERE name = 'reading'",
+            "SELECT max(seq) FROM reading",
+            "SELECT max(seq) FROM reading INDEXED BY sqlite_autoindex_reading_1",
+        )
+        damaged.first = _first_answer(connection, "SELECT coalesce(min(seq), -1) FROM reading") or 1
+        if damaged.first < 0:
             damaged.first = damaged.last + 1
-            damaged.first = int(connection.execute("SELECT min(seq) FROM reading").fetchone()[0])
         yield damaged
     finally:
         connection.close()
+
+
+def _first_answer(connection: sqlite3.Connection, *questions: str) -> int:
+    """0 where none of them can be answered."""
+    for question in questions:
+        with contextlib.suppress(sqlite3.Error, TypeError):
+            [answer] = connection.execute(question).fetchone()
+            if isinstance(answer, int):
+                return answer
+    return 0
+
+
+def is_stream(text: object) -> bool:
+    return isinstance(text, str) and re.fullmatch("[0-9a-f]{32}", text) is not None
+
+
+def read_note(path: Path) -> str | None:
+    """The stream of the outbox `path` by the note beside it."""
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        text = _note(path).read_text(encoding="ascii").strip()
+        return text if is_stream(text) else None
+    return None
+
+
+def write_note(path: Path, stream: str) -> None:
+    """Which stream the outbox `path` is, should its own page that says so be the damaged one."""
+    with contextlib.suppress(OSError), _note(path).open("w", encoding="ascii") as note:  # the disk is full: next time
+        note.write(stream + "\n")
+        note.flush()
+        os.fsync(note.fileno())
+
+
+def _note(path: Path) -> Path:
+    return path.with_name(f"{path.name}-stream")
