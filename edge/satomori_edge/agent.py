@@ -3,21 +3,25 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from satomori_core.broker import BrokerAddress
+from satomori_core.clock import from_iso, now_us
 from satomori_core.errors import UnavailableError
 from satomori_core.lock import StateLock
 from satomori_core.logs import get_logger
 from satomori_core.readings import Reading
+from satomori_edge.actuators.operator import operating
 from satomori_edge.health import Clock, look
 from satomori_edge.keeper import Keeper
 from satomori_edge.marks import Mark
-from satomori_edge.settings import EdgeSettings
+from satomori_edge.settings import EdgeSettings, warnings
 from satomori_edge.sources.base import Sink, Source
 from satomori_edge.uplink import Uplink
+
+CLOCK_FIRST_US = from_iso("2026-01-01T00:00:00Z")  # a clock that says earlier was never set
 
 log = get_logger("edge")
 
@@ -74,7 +78,16 @@ class Doorkeeper:
         return put
 
 
-async def run_agent(settings: EdgeSettings, address: BrokerAddress, state: Path) -> None:
+def clock_is_plausible() -> bool:
+    return now_us() >= CLOCK_FIRST_US
+
+
+async def run_agent(
+    settings: EdgeSettings,
+    address: BrokerAddress,
+    state: Path,
+    clock_is_trusted: Callable[[], bool] = clock_is_plausible,
+) -> None:
     """Until SIGTERM or SIGINT. Raise SettingsError where another agent uses `state`."""
     lock = StateLock(state, "edge")
     keeper = Keeper(state / "outbox.sqlite", settings.outbox)
@@ -86,19 +99,22 @@ async def run_agent(settings: EdgeSettings, address: BrokerAddress, state: Path)
         await keeper.open()
         sources = make_sources(settings, await keeper.marks())
         doorkeeper = Doorkeeper(keeper)
-        uplink = Uplink(keeper, settings.uplink, settings.gateway, address)
-        log.info(
-            "edge starts", gateway=settings.gateway, sources=[source.name for source in sources], waiting=keeper.count
-        )
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(source.run(doorkeeper.sink(source.name)), name=source.name) for source in sources
-            ]
-            tasks.append(group.create_task(uplink.run(), name="uplink"))
-            tasks.append(group.create_task(_report_health(settings, keeper, sources), name="health"))
-            await stopping.wait()
-            for task in tasks:
-                task.cancel()
+        for warning in warnings(settings):
+            log.warning("settings", what=warning)
+        async with operating(settings, sources, state, clock_is_trusted) as operator:
+            uplink = Uplink(keeper, settings.uplink, settings.gateway, address, operator)
+            log.info("edge starts", gateway=settings.gateway, sources=[s.name for s in sources], waiting=keeper.count)
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(source.run(doorkeeper.sink(source.name)), name=source.name) for source in sources
+                ]
+                tasks.append(group.create_task(uplink.run(), name="uplink"))
+                tasks.append(group.create_task(operator.run(), name="operator"))
+                tasks.append(group.create_task(_report_health(settings, keeper, sources), name="health"))
+                await stopping.wait()
+                await operator.retire()
+                for task in tasks:
+                    task.cancel()
     finally:
         await keeper.close()
         lock.release()

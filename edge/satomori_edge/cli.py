@@ -7,7 +7,7 @@ import click
 from satomori_core.broker import broker_address, load_broker
 from satomori_core.cli import Invocation, common_options, print_rows
 from satomori_core.errors import SettingsError
-from satomori_edge.settings import load_edge, plan
+from satomori_edge.settings import load_edge, plan, warnings
 
 COLUMNS = ("source", "line", "item", "device", "metric", "unit", "every_s")
 
@@ -30,6 +30,8 @@ def edge(invocation: Invocation, check: bool) -> None:
         raise SettingsError("\n".join(faults))
     address = broker_address(broker, mqtt5=settings.uplink.protocol == "5")
     if check:
+        for warning in warnings(settings):
+            click.echo(f"warning: {warning}", err=True)
         print_rows(
             [{column: getattr(row, column) for column in COLUMNS} for row in plan(settings)], as_json=invocation.json
         )

@@ -42,6 +42,7 @@ class Incoming:
     payload: bytes
     qos: int
     mid: int
+    is_retained: bool = False
 
 
 class Session:
@@ -70,7 +71,7 @@ class Session:
         try:
             async for message in self._client.messages:
                 if isinstance(message.payload, bytes):
-                    yield Incoming(message.topic.value, message.payload, message.qos, message.mid)
+                    yield Incoming(message.topic.value, message.payload, message.qos, message.mid, message.retain)
         except aiomqtt.MqttError as error:
             raise UnavailableError(str(error)) from None
 

@@ -23,6 +23,7 @@ from satomori_core.ranges import Range, count, numbers, to_ranges
 from satomori_core.senml import Ack, Pack, decode_ack, encode, encode_ask
 from satomori_core.topics import Topic
 from satomori_core.vocabulary import Lane
+from satomori_edge.actuators.operator import Operator
 from satomori_edge.keeper import Keeper
 from satomori_edge.lanes import Contact, Flight, Sent, Window
 from satomori_edge.outbox import Numbered, Outbox, StreamLoss
@@ -41,8 +42,11 @@ log = get_logger("edge")
 class Uplink:
     """`run` until cancelled. The keeper is open already."""
 
-    def __init__(self, keeper: Keeper, settings: UplinkSettings, gateway: str, address: BrokerAddress) -> None:
+    def __init__(
+        self, keeper: Keeper, settings: UplinkSettings, gateway: str, address: BrokerAddress, operator: Operator
+    ) -> None:
         self._keeper = keeper
+        self._operator = operator
         self._settings = settings
         self._gateway = gateway
         self._address = address
@@ -64,6 +68,7 @@ class Uplink:
                 await connection
             except* UnavailableError as group:
                 why = "; ".join(str(error) for error in _leaves(group))
+            self._operator.link.down()
             mind_cancellation()
             if not self._is_away:
                 log.warning("broker is away", broker=f"{self._address.host}:{self._address.port}", why=why)
@@ -81,11 +86,19 @@ class Uplink:
             keepalive_s=self._settings.keepalive_s,
         ) as session:
             await session.subscribe(Topic(self._gateway, "ack").encode())
+            await session.subscribe(Topic(self._gateway, "command").encode())
             await session.publish(self._status(online=True))
             log.info("connected", broker=f"{self._address.host}:{self._address.port}", waiting=self._keeper.count)
             self._is_away = False
+            self._operator.link.up()
             conversation = _Conversation(
-                self._keeper, self._settings, self._gateway, sent=self._sent, contact=self._contact, session=session
+                self._keeper,
+                self._settings,
+                self._gateway,
+                sent=self._sent,
+                contact=self._contact,
+                session=session,
+                operator=self._operator,
             )
             try:
                 await conversation.run()
@@ -98,7 +111,13 @@ class Uplink:
 
     def _status(self, *, online: bool) -> Outgoing:
         """Of the will, `at` is when the connection began: nobody can know when it will break."""
-        document = {"online": online, "at": to_iso(now_us()), "gateway": self._gateway, "version": __version__}
+        document = {
+            "online": online,
+            "at": to_iso(now_us()),
+            "gateway": self._gateway,
+            "version": __version__,
+            "actuators": self._operator.describe(),
+        }
         return Outgoing(Topic(self._gateway, "status").encode(), json.dumps(document).encode(), retain=True)
 
 
@@ -121,8 +140,10 @@ class _Conversation:
         sent: Sent,
         contact: Contact,
         session: Session,
+        operator: Operator,
     ) -> None:
         self._keeper = keeper
+        self._operator = operator
         self._settings = settings
         self._gateway = gateway
         self._sent = sent
@@ -152,7 +173,8 @@ class _Conversation:
                 group.create_task(self._drive(window), name=f"lane {window.lane}")
             group.create_task(self._gather(), name="gather")
             group.create_task(self._ask(), name="ask")
-            group.create_task(self._take_acks(), name="acks")
+            group.create_task(self._take_messages(), name="messages")
+            group.create_task(self._operator.send_replies(self._reply), name="replies")
 
     async def _boundary(self, outbox: Outbox) -> int:
         """The first number that is fresh. An outbox in memory begins while we are running, so all of it is."""
@@ -301,26 +323,35 @@ class _Conversation:
             payload = gzip.compress(payload, compresslevel=6, mtime=0)
         await self._session.publish(Outgoing(Topic(self._gateway, lane).encode(), payload))
 
-    # ------------------------------------------------------------------ acknowledgements
+    async def _reply(self, payload: bytes) -> None:
+        await self._session.publish(Outgoing(Topic(self._gateway, "reply").encode(), payload))
 
-    async def _take_acks(self) -> None:
+    # ------------------------------------------------------------------ what comes
+
+    async def _take_messages(self) -> None:
         async for message in self._session.messages():
-            ack = _decode(message)
-            if ack is None or not (self._keeper.outbox(ack.stream) or self._sent.knows(ack.stream)):
-                continue
-            self._heard()
-            # Only what may have been sent: a wrong acknowledgement must not empty the outbox.
-            ranges = self._sent.of(ack.stream, [*ack.stored, *ack.set_aside])
-            if not ranges:
-                continue
-            aside = self._set_aside.add(count(ack.set_aside)) if ack.set_aside else None
-            if aside is not None:
-                log.warning("ingest set readings aside", stream=ack.stream, readings=aside)
-            await self._keeper.acknowledge(ack.stream, ranges)
-            self._sent.remove(ack.stream, ranges)
-            for window in self._windows:
-                window.acknowledged(ack.stream, ranges)
-                self._wake[window.lane].set()
+            if message.topic == Topic(self._gateway, "command").encode():
+                await self._operator.receive(message.payload, is_retained=message.is_retained)
+            else:
+                await self._take_ack(message)
+
+    async def _take_ack(self, message: Incoming) -> None:
+        ack = _decode(message)
+        if ack is None or not (self._keeper.outbox(ack.stream) or self._sent.knows(ack.stream)):
+            return
+        self._heard()
+        # Only what may have been sent: a wrong acknowledgement must not empty the outbox.
+        ranges = self._sent.of(ack.stream, [*ack.stored, *ack.set_aside])
+        if not ranges:
+            return
+        aside = self._set_aside.add(count(ack.set_aside)) if ack.set_aside else None
+        if aside is not None:
+            log.warning("ingest set readings aside", stream=ack.stream, readings=aside)
+        await self._keeper.acknowledge(ack.stream, ranges)
+        self._sent.remove(ack.stream, ranges)
+        for window in self._windows:
+            window.acknowledged(ack.stream, ranges)
+            self._wake[window.lane].set()
 
     def _heard(self) -> None:
         now_s = time.monotonic()

@@ -13,8 +13,9 @@ import pytest
 from satomori_core.broker import BrokerAddress
 from satomori_core.clock import now_us
 from satomori_core.readings import Reading
+from satomori_edge.actuators.operator import operating
 from satomori_edge.keeper import Keeper
-from satomori_edge.settings import OutboxSettings, UplinkSettings
+from satomori_edge.settings import EdgeSettings, OutboxSettings, UplinkSettings
 from satomori_edge.uplink import Uplink
 from support.edge import Peer, nowhere, peer, until
 from support.mosquitto import Mosquitto, mosquitto
@@ -44,15 +45,17 @@ async def uplink(
     """A keeper and an uplink for the length of the block."""
     keeper = Keeper(folder / "outbox.sqlite", outbox or OutboxSettings())
     await keeper.open()
-    task = asyncio.create_task(Uplink(keeper, settings, "gw", BrokerAddress("127.0.0.1", port)).run())
-    try:
-        yield keeper
-        assert not task.done()
-    finally:
-        task.cancel()
-        ended, _ = await asyncio.wait([task], timeout=10)
-        assert ended
-        await keeper.close()
+    async with operating(EdgeSettings("gw"), [], folder, lambda: True) as operator:
+        address = BrokerAddress("127.0.0.1", port)
+        task = asyncio.create_task(Uplink(keeper, settings, "gw", address, operator).run())
+        try:
+            yield keeper
+            assert not task.done()
+        finally:
+            task.cancel()
+            ended, _ = await asyncio.wait([task], timeout=10)
+            assert ended
+            await keeper.close()
 
 
 def assert_all(one: Peer, count: int) -> None:

@@ -31,11 +31,11 @@ from support.ports import free_ports
 
 
 class Agent:
-    """`satomori edge` with what it logs."""
+    """`satomori edge` with what it logs; `under`: a program and its arguments that run it."""
 
-    def __init__(self, config: Path, state: Path, python: str) -> None:
+    def __init__(self, config: Path, state: Path, python: str = sys.executable, under: Sequence[str] = ()) -> None:
         self.process = subprocess.Popen(
-            [python, "-m", "satomori_core", "edge", "--config", str(config), "--state", str(state)],
+            [*under, python, "-m", "satomori_core", "edge", "--config", str(config), "--state", str(state)],
             stdout=subprocess.PIPE,
             text=True,
         )

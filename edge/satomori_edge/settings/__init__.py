@@ -4,6 +4,11 @@ Each class says by `faults` what is wrong with an entry and by `planned` what it
 faults, with what only the whole shows (two devices with one name), into one message.
 """
 
+from satomori_edge.settings.actuators import ActuatorSettings as ActuatorSettings
+from satomori_edge.settings.actuators import LineDrive as LineDrive
+from satomori_edge.settings.actuators import Point as Point
+from satomori_edge.settings.actuators import RegisterDrive as RegisterDrive
+from satomori_edge.settings.actuators import RemoteSettings as RemoteSettings
 from satomori_edge.settings.faults import Planned as Planned
 from satomori_edge.settings.frames import FrameMetric as FrameMetric
 from satomori_edge.settings.frames import FrameNode as FrameNode
@@ -32,3 +37,4 @@ from satomori_edge.settings.text import TextSettings as TextSettings
 from satomori_edge.settings.whole import EdgeSettings as EdgeSettings
 from satomori_edge.settings.whole import load_edge as load_edge
 from satomori_edge.settings.whole import plan as plan
+from satomori_edge.settings.whole import warnings as warnings

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from satomori_core.errors import SettingsError
 from satomori_core.settings import load_settings
+from satomori_edge.settings.actuators import ActuatorSettings, RemoteSettings
 from satomori_edge.settings.faults import Planned, between, found, name_fault
 from satomori_edge.settings.frames import FramesSettings
 from satomori_edge.settings.modbus import ModbusSettings
@@ -45,6 +46,8 @@ class EdgeSettings:
     frames: tuple[FramesSettings, ...] = ()
     nmea: tuple[NmeaSettings, ...] = ()
     mqtt: tuple[MqttSettings, ...] = ()
+    actuator: tuple[ActuatorSettings, ...] = ()
+    remote: RemoteSettings = field(default_factory=RemoteSettings)
 
     def sources(self) -> Iterator[SourceSettings]:
         """Everything that is read, in the order of the file's kinds."""
@@ -76,7 +79,12 @@ def load_edge(config: Path | None) -> EdgeSettings:
     if config is None:
         raise SettingsError("an edge needs a settings file with a table [edge]; name it with --config")
     settings = load_settings(config, "edge", EdgeSettings)
-    faults = [*_entry_faults(settings, ""), *_device_faults(settings), *_line_faults(settings)]
+    faults = [
+        *_entry_faults(settings, ""),
+        *_device_faults(settings),
+        *_line_faults(settings),
+        *_actuator_faults(settings),
+    ]
     if not any(settings.sources()):
         faults.append("nothing to read: add a source, such as [[edge.modbus]] or [[edge.text]] (see edge/sample.toml)")
     if faults:
@@ -124,3 +132,30 @@ def _line_faults(settings: EdgeSettings) -> Iterator[str]:
     for line, times in lines.items():
         if times > 1:
             yield f"{line!r} is used {times} times; a port or a peer has one table"
+
+
+def _actuator_faults(settings: EdgeSettings) -> Iterator[str]:
+    """Two with one name, or that move one thing; a device or port that no source has."""
+    slaves = {slave.device for bus in settings.modbus for slave in bus.slaves}
+    ports = {line.port for line in settings.text}
+    movers: dict[str, str] = {}
+    names = Counter(actuator.name for actuator in settings.actuator)
+    yield from (f"actuator {name!r} is there {times} times" for name, times in names.items() if times > 1)
+    for actuator in settings.actuator:
+        if actuator.registers is not None and actuator.device not in slaves:
+            yield f"actuator {actuator.name!r}: no slave of an [[edge.modbus]] is the device {actuator.device!r}"
+        if actuator.line is not None and actuator.line.port not in ports:
+            yield f"actuator {actuator.name!r}: no [[edge.text]] has the port {actuator.line.port!r}"
+        other = movers.setdefault(actuator.moves, actuator.name)
+        if other != actuator.name:
+            yield f"actuators {other!r} and {actuator.name!r} move the same: {actuator.moves}"
+
+
+def warnings(settings: EdgeSettings) -> Iterator[str]:
+    """What may be so, and should be known."""
+    for actuator in settings.actuator:
+        if not actuator.has_timer:
+            what = "a run" if actuator.run_s_max else "its position"
+            yield f"actuator {actuator.name!r} has no timer in the device: {what} outlives an edge that is killed"
+    if settings.actuator and not settings.remote.enabled:
+        yield "[edge.remote] enabled is false: the actuators are left alone"

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from satomori_edge.settings import Register, RegisterKind
+from satomori_edge.settings import Point, Register, RegisterKind
 from satomori_edge.sources.base import scaled
 
 # Modbus Application Protocol 1.1b3, 6.1–6.4: so many may be asked for at once.
@@ -51,7 +51,7 @@ def _join(kind: RegisterKind, registers: Iterator[Register], gap_max: int) -> It
         yield Block(kind, start, end - start, tuple(taken))
 
 
-def decode_register(register: Register, words: Sequence[int]) -> float:
+def decode_register(register: Register | Point, words: Sequence[int]) -> float:
     """The value of `words` (most significant first unless the register says otherwise); may be NaN or infinite."""
     ordered = words if register.word_order == "big" else words[::-1]
     order = ">" if register.byte_order == "big" else "<"
@@ -59,6 +59,15 @@ def decode_register(register: Register, words: Sequence[int]) -> float:
     if register.type == "float32":
         raw = _shortest_float32(raw)
     return scaled(raw, register.scale, register.offset)
+
+
+def encode_register(point: Point, value: float) -> list[int]:
+    """The words of `value`, which `decode_register` takes back, as near as the type holds it."""
+    raw = (value - point.offset) / point.scale
+    packed = struct.pack(_FORMATS[point.type], raw if point.type.startswith("float") else round(raw))
+    order = ">" if point.byte_order == "big" else "<"
+    words = struct.unpack(f"{order}{len(packed) // 2}H", packed)
+    return list(words if point.word_order == "big" else words[::-1])
 
 
 def _shortest_float32(value: float) -> float:

@@ -1,0 +1,1 @@
+"""What is moved from afar: commands judged, written down, carried out, read back, and ended in time."""
