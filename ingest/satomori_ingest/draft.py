@@ -241,10 +241,23 @@ class Draft:
 def encode_value(value: Value) -> bytes:
     """A SenML message of this value alone; NaN and infinity as Python's json writes and reads them."""
     name, at_us, sent, unit = value
-    record: dict[str, object] = {"n": name, "t": at_us / 1e6, "v": sent}
+    record: dict[str, object] = {"n": name, "t": at_us / 1e6, "v": float(sent)}
     if unit is not None:
         record["u"] = unit
     return json.dumps([record]).encode()
+
+
+def decode_value(payload: bytes) -> Value | None:
+    """The inverse of `encode_value`, exact to the µs until the year 2223; None for any other message."""
+    try:
+        document = json.loads(payload)
+    except (ValueError, RecursionError):
+        return None
+    match document:
+        case [{"n": str(name), "t": float(seconds), "v": float(sent), **more}] if not more.keys() - {"u"}:
+            unit = more.get("u")
+            return (name, round(seconds * 1e6), sent, unit) if isinstance(unit, str | None) else None
+    return None
 
 
 def _number(part: Part, place: int) -> int | None:

@@ -113,13 +113,23 @@ class Pipeline:
         """What a replayed message says, into `draft`, to be judged. `record_of`: its stream and number."""
         self._take(draft, self._read(message), {}, record_of)
 
+    def add_value(
+        self, draft: Draft, message: Message, gateway: str, value: Value, record_of: tuple[str, int] | None
+    ) -> None:
+        """A replayed value, read already in whatever format it came, and so its time is not counted from now again."""
+        draft.messages += 1
+        stream, seq = ("", []) if record_of is None else (record_of[0], [(record_of[1], record_of[1])])
+        self._accept(draft, message, Decoded(gateway, [value]), stream, seq)
+
     def _read(self, message: Message) -> _Read:
         gateway, decoder = "", None
         try:
             decoder = self._decoders.find(message.topic)
             gateway = decoder.gateway(message.topic)
             _check_whole(message)
-            decoded = decoder.decode(message.topic, message.payload, message.received_at_us)
+            # When the broker was told what it had kept is not known: its arrival is no time of observation.
+            arrived_us = 0 if message.retained else message.received_at_us
+            decoded = decoder.decode(message.topic, message.payload, arrived_us)
         except RejectedError as error:
             return _Read(message, gateway, decoder, None, error)
         return _Read(message, gateway, decoder, decoded, None)
@@ -269,7 +279,7 @@ class Pipeline:
         name, at_us, sent, unit = value
         check_time(at_us, latest_us)
         plan = self._plans.make(gateway, name, unit, at_us)
-        stored = float(sent * self._plans.factor[plan] + self._plans.offset[plan])
+        stored = sent * float(self._plans.factor[plan]) + float(self._plans.offset[plan])
         check_value(stored)
         route = self._plans.route(plan)
         return route.datastream_id, at_us, stored, gross_range(stored, *limits(route))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from satomori_core.clock import now_us
-from satomori_ingest.draft import Draft
+from satomori_ingest.draft import Draft, decode_value
 from satomori_ingest.pipeline import Pipeline
 from satomori_ingest.protocol import Message
 from satomori_store.ledger import Ledger, QuarantineEntry
@@ -38,7 +38,11 @@ def _replay_part(pipeline: Pipeline, ledger: Ledger, entries: Sequence[Quarantin
     for entry in entries:
         before, refused = len(draft.rows), len(draft.quarantine)
         numbered = None if entry.row.seq is None else (entry.row.stream, entry.row.seq)
-        pipeline.add(draft, _to_message(entry), numbered)
+        value = decode_value(entry.row.payload) if entry.row.device else None
+        if value is None:
+            pipeline.add(draft, _to_message(entry), numbered)
+        else:
+            pipeline.add_value(draft, _to_message(entry), entry.row.gateway, value, numbered)
         pipeline.judge(draft)
         if len(draft.rows) > before or len(draft.quarantine) == refused:
             done.append(entry.id)

@@ -114,6 +114,15 @@ BAD_RECORDS = [
 ]
 
 
+def test_what_the_broker_had_kept_is_of_its_own_time_or_of_none(ingest: Ingest) -> None:
+    """A retained message comes at each new session: its arrival says nothing of when it was observed."""
+    kept = [message(records({}, {"t": 0})), message(b'[{"n":"dev-1/air_temperature","v":21.0}]')]
+    _, rows = ingest.take(*(m._replace(retained=True) for m in kept))
+    assert rows == 1
+    assert ingest.reasons() == {"time_unset": 2}
+    assert [at_us for at_us, _, _ in ingest.values()] == [NOW_S * SECOND_US]
+
+
 @pytest.mark.parametrize(("bad", "reason"), BAD_RECORDS)
 def test_a_bad_record_is_set_aside_alone(ingest: Ingest, bad: dict[str, object], reason: str) -> None:
     """The others of its pack are stored, its number is acknowledged as set aside, and it can be replayed alone."""

@@ -3,12 +3,20 @@
 import json
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
-from satomori_core.clock import SECOND_US, now_us
+from satomori_core.clock import SECOND_US, from_iso, now_us
 from satomori_ingest.cli import quarantine
+from satomori_ingest.decoders import Value
+from satomori_ingest.decoders.tasmota import TasmotaSettings
+from satomori_ingest.draft import decode_value, encode_value
 from satomori_ingest.quarantine import ReplayReport, replay
-from support.ingesting import Ingest, message, pack
+from satomori_ingest.service import make_pipeline, open_stores
+from satomori_ingest.settings import IngestSettings
+from support.ingesting import Ingest, message, pack, write_registry
 
 NEW_DEVICE = """
 [[device]]
@@ -59,6 +67,64 @@ def test_a_replayed_time_from_now_is_the_same_as_at_first(ingest: Ingest) -> Non
     number = ingest.pipeline._plans.lookup.route("gw-1", "dev-3", "air_temperature", now_us()).datastream_id
     columns = ingest.stores.observations.read([number], 0, 2**60)
     assert columns.observed_at_us.tolist() == [sent.received_at_us]
+
+
+def test_an_adopted_devices_records_are_stored_whatever_format_they_came_in(tmp_path: Path) -> None:
+    """What is set aside for the registry's sake was read already: its format is not asked again."""
+    settings = IngestSettings(tasmota=(TasmotaSettings(gateway="gw-1"),))
+    stores = open_stores(tmp_path, None)
+    write_registry(stores, tmp_path)
+    ingest = Ingest(tmp_path, stores, make_pipeline(settings, stores))
+    payload = b'{"Time":"2026-06-01T03:00:00","AM2301":{"Temperature":71.6},"TempUnit":"F"}'
+    ingest.take(message(payload, "tele/dev-3/SENSOR"))
+    assert ingest.reasons() == {"unknown_device": 1}
+    write_registry(stores, tmp_path, NEW_DEVICE)
+    ingest.pipeline = make_pipeline(settings, stores)
+    assert replay_all(ingest) == ReplayReport(replayed=1, values=1)
+    number = ingest.pipeline._plans.lookup.route("gw-1", "dev-3", "air_temperature", now_us()).datastream_id
+    columns = stores.observations.read([number], 0, 2**60)
+    assert columns.observed_at_us.tolist() == [from_iso("2026-06-01T03:00:00Z")]
+    assert columns.value.tolist() == [pytest.approx(22.0)]
+    stores.observations.close()
+    stores.registry.dispose()
+
+
+def test_a_clock_that_was_not_set_is_not_taken_for_a_time_from_now(ingest: Ingest) -> None:
+    """12 s after 1970, from an outbox: absolute at first, and so it stays."""
+    record = {"n": "dev-1/air_temperature", "t": 12, "v": 20.0, "stream": "s1", "seq": [[1, 1]]}
+    ingest.take(message(json.dumps([record]).encode()))
+    assert replay_all(ingest) == ReplayReport(waiting={"time_unset": 1})
+    assert ingest.values() == []
+
+
+@given(
+    st.tuples(
+        st.text(),
+        st.integers(-8 * 10**15, 8 * 10**15),
+        st.floats(),
+        st.none() | st.text(),
+    )
+)
+def test_a_value_that_was_set_aside_comes_back_exactly(value: Value) -> None:
+    again = decode_value(encode_value(value))
+    assert again is not None
+    assert repr(again) == repr(value)  # as text: NaN is not equal to itself
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"[",
+        b"[]",
+        b'[{"n":"d/m","t":1,"v":2,"bn":""}]',
+        b'[{"n":"d/m","t":1.0,"v":true}]',
+        b'{"n":"d/m"}',
+        b"[" * 99999,
+    ],
+)
+def test_any_other_message_is_no_value_that_was_set_aside(payload: bytes) -> None:
+    assert decode_value(payload) is None
 
 
 def test_the_commands_list_and_replay(ingest: Ingest, tmp_path: Path) -> None:
