@@ -12,7 +12,7 @@ from satomori_core.readings import Reading
 from satomori_edge.marks import LIVES_MAX, Mark
 from satomori_edge.settings import FrameMetric, FrameNode, FramesSettings
 from satomori_edge.sources import cobs
-from satomori_edge.sources.arrivals import Arrivals
+from satomori_edge.sources.arrivals import NEAR, Arrival, Arrivals
 from satomori_edge.sources.frames import (
     DELIMITER,
     FRAME_BYTES_MAX,
@@ -41,6 +41,16 @@ LINE = FramesSettings(
 
 def report(seq: int, *, node: int = 1, boot: int = 9, age_ms: int = 0, dropped: int = 0, metric: int = 1) -> Report:
     return Report(node, boot, seq, age_ms, dropped, (Value(metric, seq * 100),))
+
+
+def heard(arrivals: Arrivals, one: Report) -> Arrival:
+    """As a node is heard that says it again until it is answered; and its readings are durable."""
+    arrival = arrivals.hear(one.to_bytes(), 0)
+    if arrival.ack is None:
+        arrival = arrivals.hear(one.to_bytes(), 0)
+    if arrival.mark is not None:
+        arrivals.settle(arrival.mark)
+    return arrival
 
 
 def chunks(text: bytes, draw: st.DataObject) -> Iterator[bytes]:
@@ -175,9 +185,8 @@ def test_the_longest_frame_is_as_long_as_is_said() -> None:
 
 
 def test_a_report_becomes_readings_at_the_time_they_were_sampled() -> None:
-    arrival = Arrivals(LINE).hear(
-        Report(2, 9, 1, 1500, 0, (Value(1, -14), Value(2, 3702))).to_bytes(), at_us=10_000_000
-    )
+    arrivals = Arrivals(LINE, [Mark("b", 9, 0)])
+    arrival = arrivals.hear(Report(2, 9, 1, 1500, 0, (Value(1, -14), Value(2, 3702))).to_bytes(), at_us=10_000_000)
     assert arrival.readings == (
         Reading("b", "tilt", 8_500_000, -0.14, "deg"),
         Reading("b", "battery", 8_500_000, 3.702, "V"),
@@ -190,32 +199,44 @@ def test_a_copy_is_acknowledged_and_yields_nothing() -> None:
     """Also a late copy of an earlier life, and also when the edge has begun anew and knows the marks only."""
     arrivals = Arrivals(LINE)
     for one in (report(1), report(2), report(1, boot=10)):
-        arrival = arrivals.hear(one.to_bytes(), 0)
-        assert arrival.mark is not None
-        arrivals.settle(arrival.mark)
-    for heard in (arrivals, Arrivals(LINE, [Mark("a", 9, 2), Mark("a", 10, 1), Mark("gone", 9, 7)])):
+        assert heard(arrivals, one).readings
+    for same in (arrivals, Arrivals(LINE, [Mark("a", 9, 2), Mark("a", 10, 1), Mark("gone", 9, 7)])):
         for one in (report(1), report(2), report(2, age_ms=77), report(1, boot=10)):
-            arrival = heard.hear(one.to_bytes(), 0)
+            arrival = same.hear(one.to_bytes(), 0)
             assert (arrival.readings, arrival.mark, arrival.missed) == ((), None, 0)
             assert arrival.ack == Ack(1, one.boot, one.seq)
-        assert heard.hear(report(3).to_bytes(), 0).mark == Mark("a", 9, 3)
+        assert same.hear(report(3).to_bytes(), 0).mark == Mark("a", 9, 3)
 
 
 def test_until_it_is_settled_a_frame_is_new() -> None:
     """Where the outbox could not keep it, the next copy is taken."""
-    arrivals = Arrivals(LINE)
+    arrivals = Arrivals(LINE, [Mark("a", 9, 0)])
     assert arrivals.hear(report(1).to_bytes(), 0).readings
     assert arrivals.hear(report(1).to_bytes(), 0).readings
+
+
+def test_a_number_that_does_not_follow_is_believed_when_it_is_said_again() -> None:
+    """One broken frame that its checksum let pass does not make copies of all that comes after it."""
+    arrivals = Arrivals(LINE, [Mark("a", 9, 5)])
+    for broken in (report(70_000), report(6, boot=77), report(9), report(8, boot=77 + 2**20)):
+        arrival = arrivals.hear(broken.to_bytes(), 0)
+        assert (arrival.readings, arrival.mark, arrival.ack) == ((), None, None)
+    assert heard(arrivals, report(6)).mark == Mark("a", 9, 6)
+    assert heard(arrivals, report(9, dropped=2)).missed == 2
+
+
+def test_marks_that_were_lost_stop_no_node() -> None:
+    """Also where the node drops its oldest before it says it again."""
+    for again in (0, 1, NEAR):
+        arrivals = Arrivals(LINE, [Mark("a", 9, 5)])
+        assert arrivals.hear(report(1000).to_bytes(), 0).ack is None
+        assert arrivals.hear(report(1000 + again).to_bytes(), 0).mark == Mark("a", 9, 1000 + again)
 
 
 def test_missing_frames_are_counted_for_each_life_of_each_node() -> None:
     arrivals = Arrivals(LINE)
-    told: list[tuple[bool, int]] = []
-    for one in (report(1), report(2), report(5), report(1, node=2), report(3, boot=10), report(6)):
-        arrival = arrivals.hear(one.to_bytes(), 0)
-        told.append((arrival.is_new_life, arrival.missed))
-        assert arrival.mark is not None
-        arrivals.settle(arrival.mark)
+    said = (report(1), report(2), report(5, dropped=2), report(1, node=2), report(3, boot=10), report(6))
+    told = [(arrival.is_new_life, arrival.missed) for arrival in (heard(arrivals, one) for one in said)]
     assert told == [(True, 0), (False, 0), (False, 2), (True, 0), (True, 2), (False, 0)]
 
 
@@ -223,16 +244,14 @@ def test_lives_that_are_remembered_are_bounded() -> None:
     """The newest are kept."""
     arrivals = Arrivals(LINE)
     for boot in range(100):
-        mark = arrivals.hear(report(1, boot=boot).to_bytes(), 0).mark
-        assert mark is not None
-        arrivals.settle(mark)
-    known = [boot for boot in range(100) if arrivals.hear(report(1, boot=boot).to_bytes(), 0).mark is None]
+        assert heard(arrivals, report(1, boot=boot)).is_new_life
+    known = [boot for boot in range(100) if arrivals.hear(report(1, boot=boot).to_bytes(), 0).ack is not None]
     assert known == list(range(100 - LIVES_MAX, 100))
 
 
 def test_an_unknown_metric_is_named_and_the_others_count() -> None:
     one = Report(1, 9, 1, 0, 0, (Value(99, 5), Value(1, 100)))
-    arrival = Arrivals(LINE).hear(one.to_bytes(), 0)
+    arrival = heard(Arrivals(LINE), one)
     assert arrival.unknown == (99,)
     assert [reading.metric for reading in arrival.readings] == ["tilt"]
 

@@ -252,14 +252,14 @@ class Story:
         except RejectedError:  # two nodes spoke at once, or the edge heard the end of it only
             self.broken += 1
             return b""
-        self.copies += arrival.mark is None
+        self.copies += arrival.mark is None and arrival.ack is not None
         self.missed += arrival.missed
         self.dropped[arrival.device] = arrival.report.dropped
         if arrival.mark is not None:  # both or neither
             self.kept += arrival.readings
             self.marks[arrival.device] = arrival.mark
             arrivals.settle(arrival.mark)
-        return on_the_line(arrival.ack.to_bytes())
+        return on_the_line(arrival.ack.to_bytes()) if arrival.ack else b""
 
     def _send(self, chance: random.Random, way: list[tuple[int, int, bytes]], chunk: bytes) -> None:
         for at_ms, part in self.wire(chance, self.now_ms, chunk) if chunk else []:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import aiomqtt
 
+from satomori_edge.marks import Mark
 from satomori_edge.settings import (
     FrameMetric,
     FrameNode,
@@ -181,7 +182,7 @@ async def frames_bench(folder: Path) -> AsyncIterator[Bench]:
     metrics = (FrameMetric(1, "air_temperature", "Cel", scale=0.1),)
     settings = FramesSettings(str(cable.near), (FrameNode(7, "a"),), metrics)
     try:
-        yield Bench(FramesSource(settings, retry_max_s=0.1), plug, unplug, speak, disturb)
+        yield Bench(FramesSource(settings, [Mark("a", 1, 0)], retry_max_s=0.1), plug, unplug, speak, disturb)
     finally:
         cable.unplug()
 

@@ -62,7 +62,8 @@ class FramesSource(Source):
             self._tell_of(arrival)
             await sink(arrival.readings, arrival.mark)
             self._arrivals.settle(arrival.mark)
-        port.write(on_the_line(arrival.ack.to_bytes()))
+        if arrival.ack is not None:
+            port.write(on_the_line(arrival.ack.to_bytes()))
 
     def _tell_of(self, arrival: Arrival) -> None:
         report = arrival.report
