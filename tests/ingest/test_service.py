@@ -223,8 +223,12 @@ async def test_who_waits_is_woken_and_devices_can_not_wake(running: Running) -> 
     assert sum(c.numbered for c in counts.values()) == 10
 
 
-async def test_third_parties_json_is_read_by_its_mapping(tmp_path: Path) -> None:
+async def test_third_parties_formats_are_read_by_their_tables(tmp_path: Path) -> None:
     settings = """
+[[ingest.tasmota]]
+gateway = "gw-1"
+fields = [{ path = "SR04.Distance", metric = "water_level" }]
+
 [[ingest.mapping]]
 name = "vendor"
 topic = "vendor/{device}/up"
@@ -238,8 +242,9 @@ fields = [{ path = "temp", metric = "air_temperature", unit = "Cel" }]
         async with aiomqtt.Client("127.0.0.1", broker.port) as client:
             for payload in (b'{"temp": 21.5, "at": %d}' % (now_us() // 1000), b"nonsense"):
                 await client.publish("vendor/dev-1/up", payload, qos=1)
+            await client.publish("tele/dev-1/SENSOR", b'{"Time":"2026-06-01T03:00:00","SR04":{"Distance":42.0}}')
         ledger = ingest.stores.ledger
-        ingest.wait("stored", lambda: [c.unnumbered for c in ledger.reading_counts().values()] == [1])
+        ingest.wait("stored", lambda: [c.unnumbered for c in ledger.reading_counts().values()] == [1, 1])
         ingest.wait("set aside", lambda: [e.row.reason for e in ledger.quarantine()] == ["not_json"])
 
 
