@@ -261,8 +261,8 @@ class ActuatorView:
     """Something that can be operated, and what its gateway says that it takes: `values`, else from `min` to `max`.
 
     `offered` false: the gateway does not name it now, and nothing can be ordered. `fail_safe`: where it goes by itself;
-    `run_s_max`: its longest run; `settle_s`: how long it takes to get there. `position`: what was read back last,
-    `read_at_us` when.
+    `run_s_max`: its longest run, null where none is timed; `settle_s`: how long it takes to get there. `position`: what
+    was read back last, `read_at_us` when.
     """
 
     gateway_id: str

@@ -105,7 +105,8 @@ def answered(course: Course, reply: Reply, at_us: int) -> Course:
 class Allowed:
     """What a gateway says of one of its actuators: `values` that it takes, else any from `min` to `max`.
 
-    `fail_safe`: where it goes by itself. `run_s_max`: no run is longer. `settle_s`: it needs so long to get there.
+    `fail_safe`: where it goes by itself. `run_s_max`: each run is timed and no longer; without it none is timed.
+    `settle_s`: it needs so long to get there.
     """
 
     name: str
@@ -169,8 +170,14 @@ def check(allowed: Allowed, action: Action, value: float | None, run_s: float | 
         )
     if (allowed.min is not None and value < allowed.min) or (allowed.max is not None and value > allowed.max):
         raise RejectedError("value", f"{allowed.name} takes {allowed.min} to {allowed.max}, not {value:g}")
-    if run_s is not None and allowed.run_s_max is not None and run_s > allowed.run_s_max:
-        raise RejectedError("run_s", f"{allowed.name} runs for at most {allowed.run_s_max:g} s, not {run_s:g}")
+    if value == allowed.fail_safe:
+        return
+    if run_s is not None and allowed.run_s_max is None:
+        raise RejectedError("run_s", f"{allowed.name} has no timed runs; leave run_s out")
+    if allowed.run_s_max is not None and (run_s is None or run_s > allowed.run_s_max):
+        raise RejectedError(
+            "run_s", f"{allowed.name} runs for at most {allowed.run_s_max:g} s; say for how long in run_s"
+        )
 
 
 def _words(document: Mapping[str, object], key: str) -> str:

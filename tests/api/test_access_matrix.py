@@ -179,7 +179,7 @@ async def test_operating_takes_ownership_and_a_role(world: World, user: str, ass
     own = role == "admin" or ASSETS[asset][1] == organisation
     expected = 404 if asset not in SEEN[user] else 202 if own and role != "viewer" else 403
     path = f"/api/v1/assets/{asset}/commands"
-    body = {"actuator": f"gate-{asset}", "value": 1, "why": "試験", "idempotency_key": "1"}
+    body = {"actuator": f"gate-{asset}", "value": 1, "run_s": 9, "why": "試験", "idempotency_key": "1"}
     assert (await world.ask(user, "POST", path, json=body)).status_code == expected
     with changing(world.context.engine) as session:
         session.execute(update(Share).values(operate=True))

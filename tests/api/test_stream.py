@@ -59,7 +59,8 @@ def test_what_becomes_of_a_command_is_told_to_those_who_see_its_asset(world: Wor
         assert town.next().name == farm.next().name == "ready"
         path = f"{server.url}/api/v1/assets/ueno-sewer/commands"
         headers = {"Authorization": f"Bearer {world.tokens['u-crew']}", "Idempotency-Key": "1"}
-        ordered = httpx.post(path, headers=headers, json={"actuator": "gate-ueno-sewer", "value": 1, "why": "試験"})
+        body = {"actuator": "gate-ueno-sewer", "action": "stop", "why": "試験"}
+        ordered = httpx.post(path, headers=headers, json=body)
         event = town.next()
         assert (event.name, event.content) == ("command", ordered.json())
         reply = Reply(ordered.json()["id"], world.at_us, Outcome.DONE, read_back=1.0)

@@ -12,7 +12,11 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, StorageState, expect
 
 from satomori_api.accounts import Accounts
+from satomori_core.clock import SECOND_US, now_us
+from satomori_core.commands import Outcome, Reply
+from satomori_store.commands import take_reply, take_steps
 from satomori_store.opening import open_registry
+from satomori_store.transactions import transaction
 from support.chromium import SCREENS, TILES, Complaints, chromium, need_chromium, open_context
 from support.console_region import seed
 from support.ports import free_ports
@@ -25,6 +29,7 @@ PAGES = {
     "assets": "/assets",
     "asset": "/asset/bridge-aoba",
     "asset-without-news": "/asset/sewer-mitsu",
+    "asset-operated": "/asset/pond-oike",
     "alerts": "/alerts",
     "alerts-resolved": "/alerts?state=resolved",
     "devices": "/devices",
@@ -278,6 +283,50 @@ def test_an_alert_is_acknowledged_and_every_open_page_sees_it(desk: BrowserConte
     assert other.evaluate("window.notReloaded") is True
     other.goto("/alerts?state=acknowledged")
     expect(other.locator(".alert", has_text="青葉橋")).to_contain_text("佐々木班が午後に点検します")
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_an_order_is_given_by_hand_and_followed_to_its_end(
+    running: Running, browser: Browser, logged_in: StorageState, screen: str
+) -> None:
+    """With mouse and finger: nothing without a why; sent, done, read back, and when it ends, without a reload."""
+    engine = open_registry(running.state, None)
+    with open_context(browser, screen, storage_state=logged_in, base_url=running.base) as context:
+        page = look(context, "/asset/pond-oike")
+        complaints = Complaints(page)
+        dialog, newest = page.locator(".dialog"), page.locator(".told li").first
+        page.get_by_role("button", name="取水ゲート: 1 にする").click()
+        expect(dialog).to_contain_text("大池・取水ゲート")
+        dialog.get_by_label("運転時間（分）").fill("90")
+        dialog.get_by_role("button", name="指示する").click()
+        expect(page.locator(".q-notification", has_text="最長 60 分")).to_be_visible()
+        dialog.get_by_label("運転時間（分）").fill("2")
+        dialog.get_by_role("button", name="指示する").click()
+        expect(page.locator(".q-notification", has_text="理由を書いてください。")).to_be_visible()
+        dialog.get_by_label("理由").click()
+        page.keyboard.type(f"{screen}の試し通水")
+        dialog.get_by_role("button", name="指示する").dblclick()
+        expect(newest).to_contain_text("送信待ち")
+        expect(newest).to_contain_text(f"{screen}の試し通水")
+        expect(newest).to_contain_text("管理者")
+        expect(newest).to_contain_text("1 に 2分")
+        expect(dialog).to_be_hidden()
+        [sent] = take_steps(engine, now_us(), can_send=True)
+        expect(newest).to_contain_text("送信済み・返事待ち（1回）")
+        until_us = now_us() + 120 * SECOND_US
+        reply = Reply(sent.command.id, now_us(), Outcome.DONE, read_back=1.0, until_us=until_us)
+        with transaction(engine) as session:
+            take_reply(session, sent.gateway, reply, now_us())
+        expect(newest).to_contain_text("実行 · 読み返し 1 · ")
+        expect(newest).to_contain_text("に自動で戻る")
+        expect(page.locator(".machine")).to_contain_text("位置 1（")
+        page.get_by_role("button", name="取水ゲート: 安全位置（0）へ戻す").click()
+        expect(dialog.get_by_label("運転時間（分）")).to_be_hidden()
+        dialog.get_by_role("button", name="やめる").click()
+        expect(dialog).to_be_hidden()
+        page.get_by_role("button", name="7日").click()  # nothing of the dialog lies over the page
+        assert complaints.found == []
+    engine.dispose()
 
 
 def test_the_devices_page_tells_gaps_losses_and_how_to_adopt(desk: BrowserContext) -> None:

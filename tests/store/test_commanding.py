@@ -140,14 +140,16 @@ def test_what_is_no_actuator_is_turned_away(document: object) -> None:
     ("document", "action", "value", "run_s", "reason"),
     [
         (GATE, Action.SET, 1.0, 600.0, None),
-        (GATE, Action.SET, 1.0, None, None),
+        (GATE, Action.SET, 1.0, None, "run_s"),
+        (GATE, Action.SET, 0.0, None, None),
         (GATE, Action.STOP, None, None, None),
         (GATE, Action.SET, 0.5, None, "value"),
         (GATE, Action.SET, None, None, "value"),
         (GATE, Action.SET, 1.0, 601.0, "run_s"),
         (GATE, Action.STOP, 1.0, None, "value"),
         (GATE, Action.STOP, None, 5.0, "value"),
-        (VALVE, Action.SET, 100.0, 1e6, None),
+        (VALVE, Action.SET, 100.0, None, None),
+        (VALVE, Action.SET, 100.0, 1.0, "run_s"),
         (VALVE, Action.SET, 100.1, None, "value"),
         (VALVE, Action.SET, -0.1, None, "value"),
     ],
@@ -155,7 +157,7 @@ def test_what_is_no_actuator_is_turned_away(document: object) -> None:
 def test_what_an_actuator_takes(
     document: dict[str, object], action: Action, value: float | None, run_s: float | None, reason: str | None
 ) -> None:
-    """The gateway's own words: its values or its span, its longest run; a stop takes nothing."""
+    """The gateway's own words: its values or its span, its longest run if its runs are timed; a stop takes nothing."""
     allowed = parse_allowed(document)
     assert isinstance(allowed, Allowed)
     if reason is None:

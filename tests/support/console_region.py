@@ -16,13 +16,16 @@ from sqlalchemy.orm import Session
 
 from satomori_core.clock import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from satomori_core.vocabulary import Level, SequenceState
+from satomori_store.commanding import parse_allowed
+from satomori_store.commands import write_actuators
 from satomori_store.databases import writing
 from satomori_store.models import Alert, Asset, Datastream, Finding, Gateway
 from satomori_store.opening import open_ledger, open_registry, open_store
 from satomori_store.port import AssetStatus, Batch, LedgerEntry, QcMark, QuarantineRow, Row, Rows
-from satomori_store.registry import import_registry
+from satomori_store.registry import import_registry, transaction
 
 STREAM = "5f0e3c1a9b7d4e62"
+GATE = {"name": "gate", "values": [0, 1], "fail_safe": 0, "run_s_max": 3600, "settle_s": 1}  # of pond-oike
 REGISTRY = Path(__file__).with_name("console_region.toml")
 FAULTS = Path(__file__).with_name("console_faults.toml")
 
@@ -211,6 +214,8 @@ def seed(state: Path, now_us: int) -> None:
     store.write_qc([QcMark(id_, _at(now_us - 40 * SECOND_US, 60), 3) for id_ in spikes])
     store.close()
     _fault_rows(engine, now_us)
+    with transaction(engine) as session:
+        write_actuators(session, "gw-aoba", [parse_allowed(GATE)])
     write_statuses(state, engine, now_us)
     engine.dispose()
 

@@ -40,7 +40,12 @@ class Wanted(BaseModel):
     ] = "set"
     value: Annotated[Finite | None, Field(description="Where it is to go; required with set.")] = None
     run_s: Annotated[
-        float | None, Field(gt=0, le=RUN_S_MAX, description="Then back to its fail-safe position by itself.")
+        float | None,
+        Field(
+            gt=0,
+            le=RUN_S_MAX,
+            description="Then back to its fail-safe position by itself; required where it has a longest run.",
+        ),
     ] = None
     expires_in_s: Annotated[
         float, Field(ge=1, le=EXPIRES_IN_S_MAX, description="Not begun by then, it is not carried out at all.")

@@ -1,4 +1,4 @@
-"""The page `/asset/{id}`: how it stands and what to do, the values now, their history with quality, its alerts."""
+"""The page `/asset/{id}`: how it stands and what to do, values now and then with quality, alerts, what it operates."""
 
 import math
 from collections.abc import Sequence
@@ -19,6 +19,7 @@ from satomori_dashboards.console.frame import Frame, loaded, to_login, visiting
 from satomori_dashboards.console.gate import Gate
 from satomori_dashboards.console.kit import Section, empty, glyph, icon, tag
 from satomori_dashboards.console.metric_card import MetricCard, Now, history_of, now_of
+from satomori_dashboards.console.operate import OperateCard, Operation
 from satomori_dashboards.console.texts import Language, class_word, level_word, named, text
 
 # A chart is drawn anew when this much of its period has passed, however often values come.
@@ -47,6 +48,7 @@ class AssetModel:
     streams: tuple[DatastreamView, ...]
     now: tuple[Now, ...]
     cards: tuple[Card, ...]
+    operation: Operation
     about: About
 
 
@@ -120,6 +122,8 @@ class AssetPage:
                     self.metrics = Section(self.draw_metrics, "div", "metrics", waiting=2)
                     self.draw_legend()
             with tag("div", "stack asset-side"):
+                with tag("div", "at-2"):
+                    self.operate = OperateCard(self.frame, self.id, self.name, self.zone)
                 with tag("section", "stack at-2", aria_label=word("asset.alerts")):
                     tag("h2", text=word("asset.alerts"))
                     self.alerts = AlertList(self.frame, lambda: word("asset.alerts_none"), whole=False)
@@ -148,11 +152,13 @@ class AssetPage:
             tuple(replace(stream, latest=None, level=Level.GOOD) for stream in streams),
             tuple(now_of(language, stream, at_us) for stream in streams),
             cards_of(self.frame, detail.alerts, {self.id: self.zone}),
+            self.operate.load(),
             About(about.facts, tuple((devices.get(id_, id_), id_) for id_ in used)),
         )
 
     def show(self, model: AssetModel) -> None:
         self.verdict.show(model.verdict)
+        self.operate.show(model.operation)
         self.alerts.show(model.cards)
         self.about.show(model.about)
         self.metrics.show(model.streams)

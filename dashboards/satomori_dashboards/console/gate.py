@@ -13,7 +13,8 @@ from satomori_api.queries import Queries
 from satomori_core.errors import NotFoundError
 from satomori_dashboards.console.settings import ConsoleSettings
 from satomori_dashboards.console.texts import LANGUAGES, Language, named
-from satomori_store.access import Viewer, may
+from satomori_store.access import ForbiddenError, Viewer, may
+from satomori_store.commands import Order
 
 COUNTED_MOST = 1000  # alerts in the tab's badge
 
@@ -61,6 +62,12 @@ class Gate:
     def acknowledge(self, visit: Visit, alert_id: int, note: str | None) -> None:
         """Raise ConflictError, ForbiddenError or NotFoundError."""
         self.queries.acknowledge(visit.viewer, alert_id, note)
+
+    def operate(self, visit: Visit, order: Order) -> None:
+        """Raise ConflictError, ForbiddenError, NotFoundError or RejectedError."""
+        if not self.still_valid(visit):
+            raise ForbiddenError("the session has ended")
+        self.queries.operating.operate(visit.viewer, order)
 
     def open_alerts(self, viewer: Viewer) -> int:
         return len(self.queries.alerts(viewer, "open", historical=False, limit=COUNTED_MOST))
