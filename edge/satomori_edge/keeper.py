@@ -80,7 +80,13 @@ class Keeper:
 
     async def marks(self) -> list[Mark]:
         """How far devices with a numbering of their own have come in, in all earlier lives of this edge."""
-        return [] if self._disk is None else await self.run(self._disk, self._disk.marks)
+        if self._disk is None:
+            return []
+        try:
+            return await self.run(self._disk, self._disk.marks)
+        except UnavailableError as error:
+            log.warning("marks can't be read, what nodes send again is kept again", why=str(error))
+            return []
 
     async def oldest_us(self) -> int | None:
         ages = [await self.run(outbox, outbox.oldest_us) for outbox in self.outboxes()]

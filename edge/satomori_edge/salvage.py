@@ -63,8 +63,11 @@ class Damaged:
     def marks(self) -> list[Mark]:
         """Without them, what a node sends again would be taken for new."""
         with contextlib.suppress(sqlite3.Error):
-            rows = self.connection.execute("SELECT device, life, seq FROM mark ORDER BY rowid").fetchall()
-            return [Mark(*row) for row in rows]
+            query = (
+                "SELECT device, life, seq FROM mark "
+                "WHERE typeof(device) = 'text' AND typeof(life) = 'integer' AND typeof(seq) = 'integer' ORDER BY rowid"
+            )
+            return [Mark(*row) for row in self.connection.execute(query).fetchall()]
         return []
 
 

@@ -1,6 +1,7 @@
 // A soil node with a tiltmeter whose readings are acknowledged: soil moisture, soil temperature, battery and tilt every
 // INTERVAL_MS as a binary frame (frames.md), sent again until the edge has it on its disk.
-// For an Arduino with a 10-bit converter (Uno, Nano, Pro Mini) and an RS-485, radio or UART line to the gateway.
+// For an Arduino with a 10-bit converter (Uno, Nano, Pro Mini) and a UART line, a transparent radio, or RS-485 by
+// a module that switches its direction itself.
 // 土壌水分・地温・電池電圧・傾斜角を、ゲートウェイが「ディスクに書いた」と返事をするまで送り直すノードです。
 
 #include <Arduino.h>

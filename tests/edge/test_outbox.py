@@ -253,13 +253,14 @@ def test_a_damaged_file_is_set_aside_and_what_can_be_read_is_saved(tmp_path: Pat
     path = tmp_path / "o.sqlite"
     one = opened(path)
     for start in range(0, 5000, 500):
-        one.put(some(500, start))
+        one.put(some(500, start), [Mark("a", 1, start)])
     one.acknowledge(one.stream, [(1, 100)])
     one._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     one.close()
     damage(path, path.stat().st_size // 2, 8000)
     new = opened(path)
     assert new.stream != one.stream
+    assert new.marks() == [Mark("a", 1, 4500)]
     assert list(tmp_path.glob("o.sqlite.damaged-*"))
     [loss] = new.losses(10)
     assert (loss.stream, loss.loss.first, loss.loss.last, loss.loss.reason) == (one.stream, 101, 5000, "outbox_damaged")
@@ -380,4 +381,15 @@ async def test_what_arrives_together_is_written_together(tmp_path: Path) -> None
     assert sum(batches) == 50
     assert len(batches) <= 3
     assert keeper.count == 50
+    await keeper.close()
+
+
+async def test_an_edge_starts_also_where_marks_cannot_be_read(tmp_path: Path) -> None:
+    """What nodes send again is then kept again: two are better than none."""
+    keeper = Keeper(tmp_path / "o.sqlite", OutboxSettings())
+    await keeper.open()
+    await keeper.put(some(1), Mark("a", 1, 1))
+    assert await keeper.marks() == [Mark("a", 1, 1)]
+    keeper.outboxes()[0]._connection.execute("DROP TABLE mark")
+    assert await keeper.marks() == []
     await keeper.close()

@@ -409,12 +409,18 @@ async def test_an_edge_that_is_killed_loses_nothing_and_doubles_nothing(host: Pa
     check(one, agents, state)
 
 
+def said_by(*command: str | Path) -> list[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
 def test_it_fits_the_board(avr: tuple[Path, Path]) -> None:
-    """In a quarter of an ATmega328P's flash, and half of its memory is left for the stack."""
-    sizes = subprocess.run(["avr-size", avr[1]], capture_output=True, text=True, check=True).stdout
-    text, data, bss = map(int, sizes.splitlines()[1].split()[:3])
+    """In a quarter of an ATmega328P's flash, with half of its memory for the stack; no heap and no floating point."""
+    text, data, bss = map(int, said_by("avr-size", avr[1])[1].split()[:3])
     assert text + data < 8192
     assert data + bss < 1024
+    names = {line.split()[-1] for line in said_by("avr-nm", avr[1])}
+    assert "analogRead" in " ".join(names)
+    assert not [name for name in names if name in {"malloc", "free"} or name.endswith(("sf2", "sf3", "sfsi", "sisf"))]
 
 
 @pytest.mark.servers
