@@ -29,7 +29,9 @@ from satomori_edge.sources.lines import LineSplitter
 
 U16, U32 = st.integers(0, 2**16 - 1), st.integers(0, 2**32 - 1)
 values = st.builds(Value, st.integers(0, 255), st.integers(-(2**31), 2**31 - 1))
-reports = st.builds(Report, U16, U32, U32, U32, U32, st.lists(values, max_size=VALUES_MAX).map(tuple))
+reports = st.builds(
+    Report, U16, U32, st.integers(1, 2**32 - 1), U32, U32, st.lists(values, max_size=VALUES_MAX).map(tuple)
+)
 acks = st.builds(Ack, U16, U32, U32)
 
 LINE = FramesSettings(
@@ -174,6 +176,12 @@ def test_100_kb_of_noise_is_held_nowhere_and_the_next_frame_is_read() -> None:
     assert len(rest) <= 1
     assert Report.from_bytes(last) == report(1)
     assert splitter.overlong
+
+
+def test_number_0_is_refused() -> None:
+    """It would else be taken for a copy, and acknowledged."""
+    with pytest.raises(RejectedError, match="number 0"):
+        Report.from_bytes(report(0).to_bytes())
 
 
 def test_the_longest_frame_is_as_long_as_is_said() -> None:

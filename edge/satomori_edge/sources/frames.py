@@ -59,12 +59,14 @@ class Report:
 
     @classmethod
     def from_bytes(cls, frame: bytes) -> Self:
-        """Raise RejectedError: `cobs`, `crc`, `kind`, `length`."""
+        """Raise RejectedError: `cobs`, `crc`, `kind`, `length`, `seq`."""
         body = _body(frame, _REPORT)
         if len(body) < _REPORT_HEAD.size or (len(body) - _REPORT_HEAD.size) % _VALUE.size:
             raise RejectedError("length", f"{len(body)} bytes are no report")
         values = tuple(Value(*pair) for pair in _VALUE.iter_unpack(body[_REPORT_HEAD.size :]))
         _, node, boot, seq, age_ms, dropped = _REPORT_HEAD.unpack_from(body)
+        if seq == 0:
+            raise RejectedError("seq", f"number 0 of node {node}, they begin at 1")
         return cls(node, boot, seq, age_ms, dropped, values)
 
 
