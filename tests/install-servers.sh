@@ -14,6 +14,7 @@ else
   need mbpoll mbpoll
   need chromium chromium
   need g++ g++
+  need nft nftables
   need make make
   need avr-gcc gcc-avr
   [ -e /usr/lib/avr/include/avr/io.h ] || wanted="$wanted avr-libc"

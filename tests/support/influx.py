@@ -70,13 +70,21 @@ _START_TIMEOUT_S = 30.0
 
 @dataclass(slots=True)
 class Influx:
-    """`url`: what our parts are told; `server_url`: the server itself, without the translation."""
+    """`url`: what our parts are told; `server_url`: the server itself, without the translation.
+
+    `process` may be killed, and started again with what it had written.
+    """
 
     url: str
     server_url: str
     database: str
     folder: Path
     process: subprocess.Popen[bytes]
+
+    def start(self) -> None:
+        """Again, until it answers."""
+        self.process = _start(self.folder)
+        _wait(self)
 
     def settings(self) -> InfluxSettings:
         return InfluxSettings(self.url, self.database, timeout_s=10)
@@ -101,28 +109,33 @@ class Influx:
 @contextmanager
 def influx_server(folder: Path, database: str = "satomori") -> Generator[Influx]:
     """A running server with an empty database; skips the test where there is none to start."""
-    program = shutil.which("influxd") or "/usr/sbin/influxd"
-    if not Path(program).exists():
+    if not Path(_program()).exists():
         pytest.skip("influxd is not installed")
     port, rpc_port = free_ports(2)
     folder.mkdir(parents=True, exist_ok=True)
-    config = folder / "influxdb.conf"
-    config.write_text(_CONFIG.format(folder=folder, http=port, rpc=rpc_port), encoding="utf-8")
-    with (folder / "influxd.log").open("wb") as log:
-        process = subprocess.Popen([program, "-config", str(config)], stdout=log, stderr=log)
+    (folder / "influxdb.conf").write_text(_CONFIG.format(folder=folder, http=port, rpc=rpc_port), encoding="utf-8")
+    influx = Influx("", f"http://127.0.0.1:{port}", database, folder, _start(folder))
     try:
-        with _nginx(folder, port) as url:
-            influx = Influx(url, f"http://127.0.0.1:{port}", database, folder, process)
+        with _nginx(folder, port) as influx.url:
             _wait(influx)
             influx.query(f'CREATE DATABASE "{database}"')
             yield influx
     finally:
-        process.terminate()
+        influx.process.terminate()
         try:
-            process.wait(10)
+            influx.process.wait(10)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(10)
+            influx.process.kill()
+            influx.process.wait(10)
+
+
+def _program() -> str:
+    return shutil.which("influxd") or "/usr/sbin/influxd"
+
+
+def _start(folder: Path) -> subprocess.Popen[bytes]:
+    with (folder / "influxd.log").open("ab") as log:
+        return subprocess.Popen([_program(), "-config", str(folder / "influxdb.conf")], stdout=log, stderr=log)
 
 
 def _wait(influx: Influx) -> None:
