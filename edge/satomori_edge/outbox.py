@@ -28,7 +28,7 @@ from satomori_core.ranges import Range, merge, subtract, to_ranges
 from satomori_core.readings import Reading
 from satomori_core.senml import Loss
 from satomori_edge.marks import LIVES_MAX, Mark
-from satomori_edge.salvage import is_stream, open_damaged, read_note, set_aside, write_note
+from satomori_edge.salvage import Note, is_stream, open_damaged, read_note, set_aside, write_note
 from satomori_edge.tally import Tally
 from satomori_edge.thinning import WIDTH_MIN_US, thin
 
@@ -66,6 +66,7 @@ _OWN = ""
 BLOCK_READINGS_MAX = 2000  # thinned at a time: little memory, a short transaction
 BLOCKS_MAX = 10  # as many are looked at, one after another, before something is dropped
 DISK_RETRY_S = 10.0
+NOTED_AHEAD = 1000
 
 log = get_logger("edge")
 
@@ -120,6 +121,8 @@ class Outbox:
             found = int(self._connection.execute("PRAGMA user_version").fetchone()[0])
             if found > len(_VERSIONS):
                 raise SettingsError(f"{self._path} was written by a newer Satomori; update this one")
+            if found == 0 and self._path is not None and read_note(self._path) is not None:
+                raise OutboxDamagedError("it is empty, and was not")
             if found < len(_VERSIONS):
                 self._update(found)
             verdict = str(self._connection.execute("PRAGMA quick_check(1)").fetchone()[0])
@@ -129,14 +132,14 @@ class Outbox:
             if len(identity) != 1 or not is_stream(identity[0][0]):
                 raise OutboxDamagedError("it does not say which stream it is")
             self.stream = str(identity[0][0])
-            if self._path is not None and read_note(self._path) != self.stream:
-                write_note(self._path, self.stream)
             self._count = int(self._connection.execute("SELECT count(*) FROM reading").fetchone()[0])
             rows = self._connection.execute("SELECT id, device, metric, unit, newest_us FROM series").fetchall()
             self._series = {(device, metric, unit): number for number, device, metric, unit, _ in rows}
             self._newest = {number: newest for number, *_, newest in rows}
             self._swept_to = 0  # the number up to which this sweep has thinned …
             self._swept = 0  # … and how many readings it has passed
+            self._noted = read_note(self._path) if self._path else None
+            self._keep_note(self.next_seq())
 
     def _update(self, found: int) -> None:
         """Add what the version `found` lacks; 0 is an empty file."""
@@ -174,6 +177,7 @@ class Outbox:
             for reading in readings:
                 self._insert(reading)
             self._count += len(readings)
+            self._keep_note(self.next_seq())
             while self._count and (self._count > self._readings_max or self._bytes() > self._bytes_max):
                 self._shrink()
             changed = {self._series[_key(reading)] for reading in readings}
@@ -182,6 +186,13 @@ class Outbox:
             )
             for mark in marks:
                 self._set(mark)
+
+    def _keep_note(self, next_seq: int) -> None:
+        """Ahead of the numbers, so that it is written for one put in many."""
+        is_true = self._noted is not None and self._noted.stream == self.stream and self._noted.last >= next_seq
+        if self._path is not None and not is_true:
+            self._noted = Note(self.stream, next_seq + NOTED_AHEAD)
+            write_note(self._path, self._noted)
 
     def _set(self, mark: Mark) -> None:
         self._connection.execute("REPLACE INTO mark VALUES (?, ?, ?)", (mark.device, mark.life, mark.seq))

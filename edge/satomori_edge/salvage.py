@@ -71,57 +71,57 @@ class Damaged:
         return []
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Beside an outbox, for the day that its own pages can't say it: its stream, and how far that may have come."""
+
+    stream: str
+    last: int
+
+
 @contextlib.contextmanager
 def open_damaged(path: Path) -> Iterator[Damaged]:
-    """Each thing that must be known of it is asked for in more than one place: any page may be the damaged one."""
+    """Any page may be the damaged one, so what can't be read is taken from the note."""
+    note = read_note(path)
     connection = sqlite3.connect(path)
     try:
-        damaged = Damaged(connection, read_note(path))
+        damaged = Damaged(connection, note.stream if note else None)
         with contextlib.suppress(sqlite3.Error, TypeError):  # TypeError: the row is not there
             [stream] = connection.execute("SELECT stream FROM identity").fetchone()
             damaged.stream = stream if is_stream(stream) else damaged.stream
-        damaged.last = _first_answer(
-            connection,
-            "SELECT seq FROM sqlite_sequence WHERE name = 'reading'",
-            "SELECT max(seq) FROM reading",
-            "SELECT max(seq) FROM reading INDEXED BY sqlite_autoindex_reading_1",
-        )
-        damaged.first = _first_answer(connection, "SELECT coalesce(min(seq), -1) FROM reading") or 1
-        if damaged.first < 0:
-            damaged.first = damaged.last + 1
+        last = _number(connection, "SELECT seq FROM sqlite_sequence WHERE name = 'reading'")
+        damaged.last = last if last is not None else note.last if note else 0
+        first = _number(connection, "SELECT coalesce(min(seq), 0) FROM reading")
+        damaged.first = 1 if first is None else first or damaged.last + 1
         yield damaged
     finally:
         connection.close()
 
 
-def _first_answer(connection: sqlite3.Connection, *questions: str) -> int:
-    """0 where none of them can be answered."""
-    for question in questions:
-        with contextlib.suppress(sqlite3.Error, TypeError):
-            [answer] = connection.execute(question).fetchone()
-            if isinstance(answer, int):
-                return answer
-    return 0
+def _number(connection: sqlite3.Connection, question: str) -> int | None:
+    with contextlib.suppress(sqlite3.Error, TypeError):
+        [answer] = connection.execute(question).fetchone()
+        return answer if isinstance(answer, int) else None
+    return None
 
 
 def is_stream(text: object) -> bool:
     return isinstance(text, str) and re.fullmatch("[0-9a-f]{32}", text) is not None
 
 
-def read_note(path: Path) -> str | None:
-    """The stream of the outbox `path` by the note beside it."""
-    with contextlib.suppress(OSError, UnicodeDecodeError):
-        text = _note(path).read_text(encoding="ascii").strip()
-        return text if is_stream(text) else None
+def read_note(path: Path) -> Note | None:
+    """The note beside the outbox `path`; None where there is none that makes sense."""
+    with contextlib.suppress(OSError, ValueError):
+        stream, last = _note(path).read_text(encoding="ascii").split()
+        return Note(stream, int(last)) if is_stream(stream) else None
     return None
 
 
-def write_note(path: Path, stream: str) -> None:
-    """Which stream the outbox `path` is, should its own page that says so be the damaged one."""
-    with contextlib.suppress(OSError), _note(path).open("w", encoding="ascii") as note:  # the disk is full: next time
-        note.write(stream + "\n")
-        note.flush()
-        os.fsync(note.fileno())
+def write_note(path: Path, note: Note) -> None:
+    with contextlib.suppress(OSError), _note(path).open("w", encoding="ascii") as file:  # the disk is full: next time
+        file.write(f"{note.stream} {note.last}\n")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _note(path: Path) -> Path:

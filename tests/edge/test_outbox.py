@@ -272,9 +272,10 @@ def test_a_damaged_file_is_set_aside_and_what_can_be_read_is_saved(tmp_path: Pat
     new.close()
 
 
-@pytest.mark.parametrize("page", range(1, 12))
-def test_whichever_page_is_damaged_nothing_is_gone_without_a_word(tmp_path: Path, page: int) -> None:
-    """Each reading that waited is saved, or its number is told as lost; page 0, with the schema, is the exception."""
+@pytest.mark.parametrize("page", range(12))
+@pytest.mark.parametrize("is_cut", [False, True])
+def test_whichever_page_is_damaged_nothing_is_gone_without_a_word(tmp_path: Path, page: int, *, is_cut: bool) -> None:
+    """Each reading that waited is saved, or its number is told as lost, also where the file ends before that page."""
     path = tmp_path / "o.sqlite"
     one = opened(path)
     one.put(some(600))
@@ -282,13 +283,16 @@ def test_whichever_page_is_damaged_nothing_is_gone_without_a_word(tmp_path: Path
     one._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     one.close()
     assert path.stat().st_size > 12 * 4096
-    damage(path, page * 4096, 4096)
+    if is_cut:
+        with path.open("r+b") as file:
+            file.truncate(page * 4096)
+    else:
+        damage(path, page * 4096, 4096)
     new = opened(path)
     saved = {row.reading.value for row in new.peek(0, None, 1000)}
-    told = {number for stream, loss in ((o.stream, o.loss) for o in new.losses(1000)) if stream == one.stream
-            for number in range(loss.first, loss.last + 1)}  # fmt: skip
-    waiting = range(101, 601)
-    assert all(number - 1.0 in saved or number in told for number in waiting)
+    losses = [found.loss for found in new.losses(1000) if found.stream == one.stream]
+    told = set(numbers((loss.first, loss.last) for loss in losses))
+    assert all(number - 1.0 in saved or number in told for number in range(101, 601))
     new.close()
 
 
