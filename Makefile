@@ -4,11 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-<<<<<<< Updated upstream
-.PHONY: run test check bench fuzz screenshots lock clean
-=======
-.PHONY: run test check bench campaign screenshots lock clean
->>>>>>> Stashed changes
+.PHONY: run test check bench campaign fuzz screenshots lock clean
 
 run: $(VENV)/run.done
 	$(BIN)/satomori up --sample
@@ -27,18 +23,16 @@ bench: $(VENV)/dev.done
 	tests/install-servers.sh
 	$(BIN)/python tests/bench/run.py
 
-<<<<<<< Updated upstream
 # A million mutated messages through every format at ingest. FUZZ_ARGS='--messages N --seed N --processes N'.
 fuzz: $(VENV)/dev.done
 	PYTHONPATH=tests $(BIN)/python -m fuzz.run $(FUZZ_ARGS)
-=======
+
 # Real kills of real processes, then what the sensors said against what is stored: make campaign SEED=7 FAULTS=200
 SEED ?= 1
 FAULTS ?= 60
 campaign: $(VENV)/dev.done
 	tests/install-servers.sh
 	PYTHONPATH=tests $(BIN)/python -m campaign --seed $(SEED) --faults $(FAULTS) $(CAMPAIGN_ARGS)
->>>>>>> Stashed changes
 
 # Pictures of the console for README.md, taken by the browser test of the live sample region.
 screenshots: $(VENV)/dev.done
