@@ -65,21 +65,25 @@ class ChirpstackDecoder(FormatDecoder):
         kept = {"deviceInfo.devEui": eui, "time": time}
         collected = Collected()
         if topic.endswith("/status"):
-            state = _state(document)
-            self._fields.read(collected, device, at_us, state, Origin({**kept, "margin": state["margin"]}))
+            self._fields.read(collected, device, at_us, _state(document), Origin(kept))
         else:
             decoded = document.get("object")
             places = self._fields.read(collected, device, at_us, decoded, Origin(kept, "object"))
             if not places and (decoded or document.get("data")):
-                collected.set_aside(f"{device}/", RejectedError("no_fields", NOTHING_DECODED), payload)
+                raise RejectedError("no_fields", NOTHING_DECODED)
             radio = {"rxInfo": best_signal(document.get("rxInfo")), "fCnt": document.get("fCnt", 0)}
             self._fields.read(collected, device, at_us, radio, Origin(kept))
         return collected.decoded(self._owner(device))
 
 
 def _state(document: dict[str, object]) -> dict[str, object]:
-    """A battery level that is there although the device has none to tell is no reading."""
-    state: dict[str, object] = {"margin": document.get("margin", 0)}
-    if not document.get("externalPowerSource") and not document.get("batteryLevelUnavailable"):
-        state["batteryLevel"] = document.get("batteryLevel")
+    """A battery level that is there although the device has none to tell is no reading; a margin left out is 0.
+
+    A record that is replayed alone has no deduplicationId, and says nothing beside itself.
+    """
+    state: dict[str, object] = {key: document[key] for key in ("margin", "batteryLevel") if key in document}
+    if "deduplicationId" in document:
+        state.setdefault("margin", 0)
+    if document.get("externalPowerSource") or document.get("batteryLevelUnavailable"):
+        state.pop("batteryLevel", None)
     return state

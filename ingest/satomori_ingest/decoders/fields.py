@@ -7,7 +7,7 @@ first that the message has is read; what is in no table is left alone.
 import json
 import re
 import zoneinfo
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from math import isfinite
@@ -199,14 +199,14 @@ class Origin:
     """The message that a field stands in: `kept` of it is needed to read any field, which lies below `under`.
 
     `said`: units that the message names, by the last word of a place; they hold whatever the settings say. `units`:
-    those of the format, by a place or its last word. `whole`: the message, where it is short.
+    those of the format, by a place or its last word. `write`: how a field alone is written, where that is no JSON.
     """
 
     kept: Mapping[str, object] = field(default_factory=dict)
     under: str = ""
     said: Mapping[str, str] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
-    whole: bytes | None = None
+    write: Callable[[str, object], bytes] | None = None
 
     def unit(self, mapping: FieldMapping) -> str | None:
         last = mapping.path.rpartition(".")[2]
@@ -214,8 +214,8 @@ class Origin:
 
     def alone(self, path: str, sent: object) -> bytes:
         """A message of this field alone, small whatever it came with."""
-        if self.whole is not None:
-            return self.whole
+        if self.write is not None:
+            return self.write(path, sent)
         return alone({**self.kept, f"{self.under}.{path}" if self.under else path: sent})
 
 

@@ -37,6 +37,7 @@ _TEXT = re.compile(r'"(?:\\.|[^"\\])*"')
 _PLAIN = re.compile(r"[^, ]+")
 _TIME = re.compile(r"-?[0-9]{1,19}")
 _ESCAPED = re.compile(r"\\([,= ])")
+_TO_ESCAPE = re.compile(r"([,= ])")
 _INTEGER = re.compile(r"([+-]?[0-9]+)[iu]")
 _BOOLEANS = dict.fromkeys(("t", "T", "true", "True", "TRUE"), True) | dict.fromkeys(
     ("f", "F", "false", "False", "FALSE"), False
@@ -108,18 +109,25 @@ class LineProtocolDecoder(FormatDecoder):
         device = self._device(sent)
         at_us = received_at_us if point.time is None else _to_us(point.time, self._settings.precision)
         document = {**point.fields, point.measurement: point.fields}
-        if not self._fields.read(collected, device, at_us, document, Origin(whole=line.encode())):
+        if not self._fields.read(collected, device, at_us, document, Origin(write=point.alone)):
             raise RejectedError("no_fields", "no field of this line is known or mapped")
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One line. A text keeps its quotes, so that it is never taken for a number."""
+    """One line. A text keeps its quotes, so that it is never taken for a number. `head`: all before its fields."""
 
+    head: str
     measurement: str
     tags: Mapping[str, str]
     fields: Mapping[str, float | bool | str]
     time: int | None
+
+    def alone(self, path: str, sent: object) -> bytes:
+        """The line with one field that is a text, by its key or as `measurement.key`."""
+        key = _TO_ESCAPE.sub(r"\\\1", path.removeprefix(f"{self.measurement}."))
+        time = "" if self.time is None else f" {self.time}"
+        return f"{self.head} {key}={sent}{time}".encode()
 
 
 def parse_line(line: str) -> Point:
@@ -129,6 +137,7 @@ def parse_line(line: str) -> Point:
     while line[at : at + 1] == ",":
         key, at = _take(_NAME, line, at + 1)
         tags[_unescaped(key)], at = _take_after("=", _NAME, line, at)
+    head = line[:at]
     fields: dict[str, float | bool | str] = {}
     separator = " "
     while not fields or line[at : at + 1] == ",":
@@ -141,9 +150,8 @@ def parse_line(line: str) -> Point:
     rest = line[at:].strip()
     if rest and not (line[at] == " " and _TIME.fullmatch(rest)):
         _refuse(line, at)
-    return Point(
-        _unescaped(measurement), {k: _unescaped(v) for k, v in tags.items()}, fields, int(rest) if rest else None
-    )
+    tags = {key: _unescaped(value) for key, value in tags.items()}
+    return Point(head, _unescaped(measurement), tags, fields, int(rest) if rest else None)
 
 
 def _take(pattern: re.Pattern[str], line: str, at: int) -> tuple[str, int]:

@@ -92,7 +92,7 @@ class ThingsStackDecoder(FormatDecoder):
         origin = Origin(kept, "uplink_message.decoded_payload")
         measured += self._fields.read(collected, device, at_us, decoded, origin)
         if not measured and (decoded or uplink.get("frm_payload")):
-            collected.set_aside(f"{device}/", RejectedError("no_fields", NOTHING_DECODED), payload)
+            raise RejectedError("no_fields", NOTHING_DECODED)
         radio = {
             "rx_metadata": best_signal(uplink.get("rx_metadata")),
             "last_battery_percentage": uplink.get("last_battery_percentage"),
