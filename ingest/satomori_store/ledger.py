@@ -30,9 +30,8 @@ _IDS_PER_STATEMENT = 500  # SQLite takes at most 32,766 parameters in a statemen
 _LOCK = 5_326_002
 T = TypeVar("T")
 
-_SEEN = text(
-    "INSERT INTO ledger_stream (stream, gateway, first_seen_us, last_seen_us, resent) "
-    "VALUES (:stream, :gateway, :at_us, :at_us, 0) "
+_SEEN = (
+    "INSERT INTO ledger_stream (stream, gateway, first_seen_us, last_seen_us, resent) VALUES (?, ?, ?, ?, 0) "
     "ON CONFLICT (stream) DO UPDATE SET gateway = excluded.gateway, last_seen_us = excluded.last_seen_us"
 )
 _COUNT = (
@@ -41,16 +40,17 @@ _COUNT = (
 )
 _CHANGE = "INSERT INTO change (datastream, from_us, until_us, stored_at_us) VALUES (?, ?, ?, ?)"
 
-_NEAR = text(
-    'SELECT "first", "last", state, reason FROM ledger_range '
-    'WHERE stream = :stream AND "first" <= :high AND "last" >= :low'
-)
-_KNOWN = (
+_NEAR = (
     "WITH wanted(stream, low, high) AS (VALUES {wanted}) "
-    'SELECT r.stream, r."first", r."last" FROM wanted w JOIN ledger_range r '
+    'SELECT r.stream, r."first", r."last", r.state, r.reason FROM wanted w JOIN ledger_range r '
     'ON r.stream = w.stream AND r."first" <= w.high AND r."last" >= w.low'
 )
-_FORGET = text('DELETE FROM ledger_range WHERE stream = :stream AND "first" = :first')
+_FORGET = 'DELETE FROM ledger_range WHERE stream = ? AND "first" = ?'
+_KEEP = (
+    'INSERT INTO ledger_range (stream, "first", "last", state, reason) VALUES (?, ?, ?, ?, ?) '
+    'ON CONFLICT (stream, "first") DO UPDATE SET "last" = excluded."last", state = excluded.state, '
+    "reason = excluded.reason"
+)
 _PRUNE = text(
     "DELETE FROM change WHERE change_id <= (SELECT MAX(change_id) FROM (SELECT change_id, stored_at_us FROM change "
     "ORDER BY change_id LIMIT :rows) oldest WHERE stored_at_us < :before_us) "
@@ -125,8 +125,8 @@ class Ledger:
         advisory_lock(connection, _LOCK)
         if batch.ledger:
             self._record_fates(connection, batch.ledger, stored_at_us)
-        if batch.resent:
-            _record_resent(connection, batch.resent, stored_at_us)
+        if resent := {stream: number for stream, number in batch.resent.items() if number}:
+            _record_resent(connection, resent, stored_at_us)
         if batch.counts:
             execute_many(connection, _COUNT, [(d, s, n) for (s, d), n in batch.counts.items()])
         if changes := changes_of(batch.rows):
@@ -139,28 +139,28 @@ class Ledger:
         by_stream: dict[str, list[LedgerEntry]] = {}
         for entry in ledger:
             by_stream.setdefault(entry.stream, []).append(entry)
-        connection.execute(
-            _SEEN, [{"stream": s, "gateway": e[-1].gateway, "at_us": at_us} for s, e in by_stream.items()]
-        )
-        gone: list[dict[str, Any]] = []
-        fresh: list[dict[str, Any]] = []
+        execute_many(connection, _SEEN, [(s, e[-1].gateway, at_us, at_us) for s, e in by_stream.items()])
+        near = _near(connection, [(s, low - 1, high + 1) for s, e in by_stream.items() for low, high in _clusters(e)])
+        gone: list[tuple[str, int]] = []
+        fresh: list[tuple[str, int, int, str, str]] = []
         twice: dict[str, list[Range]] = {}
         for stream, entries in by_stream.items():
-            for there, new, result in _overlaid(connection, stream, entries):
-                if both := intersect(_stored(there), _stored(new)):
-                    twice.setdefault(stream, []).extend(both)
-                before, after = set(there), set(result)
-                gone += [{"stream": stream, "first": fate.first} for fate in before - after]
-                fresh += [_range_values(stream, fate) for fate in after - before]
+            there = near.get(stream, set())
+            new = [Fate(e.first, e.last, e.state, e.reason) for e in entries]
+            if both := intersect(_stored(there), _stored(new)):
+                twice[stream] = both
+            after = set(overlay([*there, *new]))
+            gone += [(stream, first) for first in {f.first for f in there} - {f.first for f in after}]
+            fresh += [(stream, f.first, f.last, f.state.value, f.reason) for f in after - there]
             highest = max(entry.last for entry in entries)
             if stream in self._highest:  # else the database may know a higher one
                 self._highest[stream] = max(highest, self._highest[stream])
         if twice:
             raise AlreadyStoredError(twice)
         if gone:
-            connection.execute(_FORGET, gone)
+            execute_many(connection, _FORGET, gone)
         if fresh:
-            connection.execute(insert(range_table), fresh)
+            execute_many(connection, _KEEP, fresh)
 
     def mark_replayed(self, ids: Sequence[int], at_us: int) -> int:
         """These were sent again; they stay listed as history. Returns how many were still waiting."""
@@ -193,19 +193,11 @@ class Ledger:
                 max(high, *(last for _, last in ranges)),
             )
         asked = [(stream, low, high) for stream, (low, high) in bounds.items() if not self._is_new(stream, low)]
-        known: dict[str, list[Range]] = {}
         if not asked:
-            return known
+            return {}
         with reading(self.engine) as connection:
-            for part in _parts(asked):
-                wanted = ", ".join(["(?, CAST(? AS BIGINT), CAST(? AS BIGINT))"] * len(part))
-                statement = _KNOWN.format(wanted=wanted)
-                if not is_sqlite(connection):
-                    statement = statement.replace("?", "%s")
-                parameters = tuple(value for row in part for value in row)
-                for stream, first, last in connection.exec_driver_sql(statement, parameters):
-                    known.setdefault(stream, []).append((first, last))
-        return known
+            near = _near(connection, asked)
+        return {stream: [(fate.first, fate.last) for fate in fates] for stream, fates in near.items()}
 
     def known(self, stream: str, ranges: Sequence[Range]) -> list[Range]:
         """What of `ranges` already has an entry: stored, set aside or lost."""
@@ -331,29 +323,22 @@ def changes_of(rows: Rows) -> list[tuple[int, int, int]]:
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
-def _overlaid(
-    connection: Connection, stream: str, entries: Sequence[LedgerEntry]
-) -> Iterable[tuple[list[Fate], list[Fate], list[Fate]]]:
-    """What was there around each cluster of `entries`, what they say, and what should be there now."""
-    for low, high in _clusters(entries):
-        rows = connection.execute(_NEAR, {"stream": stream, "low": low - 1, "high": high + 1}).all()
-        there = [Fate(first, last, SequenceState(state), reason) for first, last, state, reason in rows]
-        new = [Fate(e.first, e.last, e.state, e.reason) for e in entries if low <= e.first <= high]
-        yield there, new, overlay([*there, *new])
+def _near(connection: Connection, asked: Sequence[tuple[str, int, int]]) -> dict[str, set[Fate]]:
+    """By stream: what meets one of the (stream, low, high). One question for all of them."""
+    near: dict[str, set[Fate]] = {}
+    for part in _parts(asked):
+        wanted = ", ".join(["(?, CAST(? AS BIGINT), CAST(? AS BIGINT))"] * len(part))
+        statement = _NEAR.format(wanted=wanted)
+        if not is_sqlite(connection):
+            statement = statement.replace("?", "%s")
+        parameters = tuple(value for row in part for value in row)
+        for stream, first, last, state, reason in connection.exec_driver_sql(statement, parameters):
+            near.setdefault(stream, set()).add(Fate(first, last, SequenceState(state), reason))
+    return near
 
 
 def _stored(fates: Iterable[Fate]) -> list[Range]:
     return [(fate.first, fate.last) for fate in fates if fate.state is SequenceState.STORED]
-
-
-def _range_values(stream: str, fate: Fate) -> dict[str, Any]:
-    return {
-        "stream": stream,
-        "first": fate.first,
-        "last": fate.last,
-        "state": fate.state.value,
-        "reason": fate.reason,
-    }
 
 
 def _clusters(entries: Iterable[LedgerEntry]) -> list[Range]:

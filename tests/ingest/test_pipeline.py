@@ -153,7 +153,7 @@ BAD_MESSAGES = [
 ]
 
 
-@pytest.mark.parametrize(("payload", "reason"), BAD_MESSAGES)
+@pytest.mark.parametrize(("payload", "reason"), BAD_MESSAGES, ids=[f"{n}-{r}" for n, (_, r) in enumerate(BAD_MESSAGES)])
 def test_a_bad_message_is_set_aside_and_disturbs_nothing(ingest: Ingest, payload: bytes, reason: str) -> None:
     _, rows = ingest.take(message(pack(5)), message(payload), message(pack(5, 6)))
     assert rows == 10

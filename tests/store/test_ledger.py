@@ -70,6 +70,13 @@ def test_touching_ranges_become_one(ledger: Ledger) -> None:
     assert row.gaps == [(10, 4999)]
 
 
+def test_a_range_that_grows_at_both_ends_stays_one(ledger: Ledger) -> None:
+    """However long it is, and though its ends are looked at in one batch."""
+    _record(ledger, _entries((100, 90_000, STORED)))
+    _record(ledger, _entries((99, 99, STORED), (90_001, 90_001, STORED)))
+    assert ledger.audit()[0].stored == [(99, 90_001)]
+
+
 def test_known_is_what_has_any_entry(ledger: Ledger) -> None:
     _record(ledger, _entries((3, 5, STORED), (6, 6, SET_ASIDE), (9, 9, LOST)))
     assert ledger.known("s", [(1, 20)]) == [(3, 6), (9, 9)]
