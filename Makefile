@@ -54,8 +54,10 @@ $(VENV)/run.done: pyproject.toml requirements.lock | $(VENV)/bin/pip
 	$(BIN)/pip install --quiet --editable '.[all]' --constraint requirements.lock
 	touch $@
 
+# pysparkplug, a foreign node for the tests, asks for an older paho-mqtt than aiomqtt does, but runs on the newer one.
 $(VENV)/dev.done: pyproject.toml requirements.lock | $(VENV)/bin/pip
 	$(BIN)/pip install --quiet --editable '.[dev]' --constraint requirements.lock
+	$(BIN)/pip install --quiet --no-deps pysparkplug==0.6.1
 	touch $@ $(VENV)/run.done
 
 clean:

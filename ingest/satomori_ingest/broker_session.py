@@ -24,7 +24,7 @@ MESSAGE_OVERHEAD_BYTES = 300  # what a message costs us besides its payload, rou
 log = get_logger("ingest")
 
 
-def _as_it_is(message: Message) -> Message:
+def as_it_is(message: Message) -> Message:
     return message
 
 
@@ -38,7 +38,7 @@ class Subscription:
     filters: Sequence[str]
     held_bytes_max: int = 64_000_000
     qos: int = 1
-    prepare: Callable[[Message], Message] = _as_it_is
+    prepare: Callable[[Message], Message] = as_it_is
 
 
 class GoneError(Exception):

@@ -5,6 +5,7 @@ from satomori_ingest.decoders.chirpstack import ChirpstackDecoder
 from satomori_ingest.decoders.json_mapping import JsonMappingDecoder
 from satomori_ingest.decoders.line_protocol import LineProtocolDecoder
 from satomori_ingest.decoders.senml import SenmlDecoder
+from satomori_ingest.decoders.sparkplug import SparkplugDecoder
 from satomori_ingest.decoders.tasmota import TasmotaDecoder
 from satomori_ingest.decoders.things_stack import ThingsStackDecoder
 from satomori_ingest.decoders.zigbee2mqtt import Zigbee2MqttDecoder
@@ -20,4 +21,5 @@ def make_decoders(settings: IngestSettings) -> list[Decoder]:
         *(Zigbee2MqttDecoder(table) for table in settings.zigbee2mqtt),
         *(TasmotaDecoder(table) for table in settings.tasmota),
         *(LineProtocolDecoder(table) for table in settings.line_protocol),
+        *(SparkplugDecoder(table) for table in settings.sparkplug),
     ]

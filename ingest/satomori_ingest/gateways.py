@@ -58,12 +58,18 @@ class Gateways:
             document = None
         if not isinstance(document, dict) or not isinstance(document.get("online"), bool):
             raise RejectedError("status", 'a status is {"online": true or false}')
+        self.tell(gateway, online=document["online"], seen_us=0 if message.retained else message.received_at_us)
         sight = self._of(gateway)
-        sight.online, sight.said = document["online"], True
+        sight.said = True
         if isinstance(document.get("actuators"), list):
             sight.actuators = _actuators(gateway, document["actuators"])
-        if sight.online and not message.retained:
-            sight.seen_us = max(sight.seen_us, message.received_at_us)
+
+    def tell(self, gateway: str, *, online: bool, seen_us: int) -> None:
+        """It, or who watches over it, said so. Only to be on line is a sign of life."""
+        sight = self._of(gateway)
+        sight.online = online
+        if online:
+            sight.seen_us = max(sight.seen_us, seen_us)
 
     def _of(self, gateway: str) -> _Sight:
         sight = self._sights.get(gateway)

@@ -26,10 +26,11 @@ from satomori_core.logs import get_logger
 from satomori_core.senml import encode_ack
 from satomori_core.topics import STORED, Topic, subscription
 from satomori_core.vocabulary import Lane
-from satomori_ingest.broker_session import BrokerSession, Subscription
+from satomori_ingest.broker_session import BrokerSession, Subscription, as_it_is
 from satomori_ingest.commander import Commander
 from satomori_ingest.connections import BrokerConnection, ProtocolVersion, carried_elsewhere
-from satomori_ingest.decoders import Decoders
+from satomori_ingest.decoders import Decoder, Decoders
+from satomori_ingest.decoders.sparkplug import SparkplugDecoder
 from satomori_ingest.draft import Draft
 from satomori_ingest.filters import matches
 from satomori_ingest.formats import make_decoders
@@ -39,6 +40,7 @@ from satomori_ingest.protocol import Identity, Message
 from satomori_ingest.session import Session
 from satomori_ingest.session311 import Session311
 from satomori_ingest.settings import IngestSettings
+from satomori_ingest.sparkplug_host import SparkplugHost
 from satomori_store.databases import reading
 from satomori_store.ledger import Ledger
 from satomori_store.ledger_tables import stream_table
@@ -129,20 +131,19 @@ class Service:
         self._gateways = Gateways()
         self._arrived = asyncio.Event()
         self._statuses: deque[Message] = deque()
+        self._presences: deque[tuple[str, bool, int]] = deque()
         self._sessions: list[BrokerSession] = []
         self._ending = asyncio.Event()
         self._stored: asyncio.Task[None]  # the newest batch's, since the start an empty one
         main = _Broker(address, settings.protocol)
         elsewhere = carried_elsewhere(settings.broker)
         _, *third_parties = make_decoders(settings)
-        others = [
-            self._shared(f) for decoder in third_parties if decoder.name not in elsewhere for f in decoder.filters
-        ]
+        here = [decoder for decoder in third_parties if decoder.name not in elsewhere]
         telemetry, self._backlog = _Lane(Lane.TELEMETRY), _Lane(Lane.BACKLOG)
         self._fresh = deque([telemetry])
-        for lane, more in ((telemetry, others), (self._backlog, [])):
-            filters = [subscription(lane.name, settings.share), *more]
-            lane.session = self._session(main, lane.name, filters, self._receiver(lane))
+        for lane, decoders in ((telemetry, here), (self._backlog, [])):
+            filters = [subscription(lane.name, settings.share), *self._filters(decoders, alone=False)]
+            lane.session = self._session(main, lane.name, filters, self._receiver(lane), self._host(decoders))
         self._main_session = telemetry.session
         expiring = settings.protocol == "5" and not address.embedded
         self._commander = Commander(stores.registry, stores.ledger, expiring=expiring)
@@ -152,21 +153,36 @@ class Service:
         self._status_session = self._session(main, "status", [subscription("status")], self._take_statuses)
         for connection in settings.broker:
             if connection.worker in {None, settings.worker}:
-                patterns = [
-                    f for decoder in third_parties if decoder.name in connection.carries for f in decoder.filters
-                ]
-                self._fresh.append(self._third_partys(connection, patterns))
+                carried = [decoder for decoder in third_parties if decoder.name in connection.carries]
+                self._fresh.append(self._third_partys(connection, carried))
 
     def _shared(self, pattern: str) -> str:
         return f"$share/{self._settings.share}/{pattern}" if self._settings.share else pattern
 
-    def _third_partys(self, connection: BrokerConnection, patterns: Sequence[str]) -> _Lane:
+    def _filters(self, decoders: Sequence[Decoder], *, alone: bool) -> list[str]:
+        """What this worker subscribes. `alone`: no other is on that broker."""
+        filters: list[str] = []
+        for decoder in decoders:
+            if alone or self._settings.share is None:
+                filters += decoder.filters
+            elif not isinstance(decoder, SparkplugDecoder):
+                filters += [self._shared(pattern) for pattern in decoder.filters]
+            elif decoder.worker == self._settings.worker:
+                filters += decoder.filters
+        return filters
+
+    def _host(self, decoders: Sequence[Decoder]) -> SparkplugHost | None:
+        sparkplug = [decoder for decoder in decoders if isinstance(decoder, SparkplugDecoder)]
+        return SparkplugHost(sparkplug, lambda *presence: self._presences.append(presence)) if sparkplug else None
+
+    def _third_partys(self, connection: BrokerConnection, decoders: Sequence[Decoder]) -> _Lane:
         """Its lane. What it sends beyond what was asked for is not read: it may not speak for our own gateways."""
         lane = _Lane(connection.name)
         table = f"[ingest] broker {connection.name!r}"
         where = BrokerSettings(connection.url, connection.username, connection.password, connection.ca_file)
         address = broker_address(where, mqtt5=connection.protocol == "5", table=table)
         receive = self._receiver(lane)
+        patterns = [pattern for decoder in decoders for pattern in decoder.filters]
 
         def receive_asked_for(messages: list[Message]) -> None:
             asked = [m for m in messages if any(matches(pattern, m.topic) for pattern in patterns)]
@@ -177,13 +193,18 @@ class Service:
             if asked:
                 receive(asked)
 
-        filters = list(patterns) if connection.worker else [self._shared(pattern) for pattern in patterns]
+        filters = self._filters(decoders, alone=connection.worker is not None)
         broker = _Broker(address, connection.protocol, connection.client_id, connection.qos, optional=True)
-        lane.session = self._session(broker, lane.name, filters, receive_asked_for)
+        lane.session = self._session(broker, lane.name, filters, receive_asked_for, self._host(decoders))
         return lane
 
     def _session(
-        self, broker: _Broker, name: str, filters: Sequence[str], on_messages: Callable[[list[Message]], None]
+        self,
+        broker: _Broker,
+        name: str,
+        filters: Sequence[str],
+        on_messages: Callable[[list[Message]], None],
+        host: SparkplugHost | None = None,
     ) -> BrokerSession:
         settings = self._settings
         identity = Identity(
@@ -195,8 +216,10 @@ class Service:
             settings.receive_max,
         )
         kind = Session if broker.protocol == "5" else Session311
-        subscription = Subscription(filters, settings.held_bytes_max, broker.qos)
-        session = kind(broker.address, identity, subscription, on_messages, optional=broker.optional)
+        subscribed = Subscription(filters, settings.held_bytes_max, broker.qos, host.prepare if host else as_it_is)
+        session = kind(broker.address, identity, subscribed, on_messages, optional=broker.optional)
+        if host is not None:
+            host.session = session
         self._sessions.append(session)
         return session
 
@@ -254,6 +277,9 @@ class Service:
             except RejectedError as error:
                 # It is retained and comes again with each connection, so it is told and not kept.
                 log.warning("status not understood", topic=message.topic, reason=str(error))
+        while self._presences:
+            gateway, online, at_us = self._presences.popleft()
+            self._gateways.tell(gateway, online=online, seen_us=at_us)
         self._gateways.write(self._stores.registry)
         self._reload_registry()
 

@@ -12,6 +12,7 @@ from satomori_ingest.decoders.chirpstack import ChirpstackSettings
 from satomori_ingest.decoders.fields import FormatSettings
 from satomori_ingest.decoders.json_mapping import MappingSettings
 from satomori_ingest.decoders.line_protocol import LineProtocolSettings
+from satomori_ingest.decoders.sparkplug import SparkplugSettings
 from satomori_ingest.decoders.tasmota import TasmotaSettings
 from satomori_ingest.decoders.things_stack import ThingsStackSettings
 from satomori_ingest.decoders.zigbee2mqtt import Zigbee2MqttSettings
@@ -46,11 +47,14 @@ class IngestSettings:
     zigbee2mqtt: tuple[Zigbee2MqttSettings, ...] = ()
     tasmota: tuple[TasmotaSettings, ...] = ()
     line_protocol: tuple[LineProtocolSettings, ...] = ()
+    sparkplug: tuple[SparkplugSettings, ...] = ()
 
     def third_parties(self) -> Sequence[MappingSettings | FormatSettings]:
         """The table of each third party's format."""
-        formats = (self.mapping, self.chirpstack, self.things_stack, self.zigbee2mqtt, self.tasmota, self.line_protocol)
-        return [table for tables in formats for table in tables]
+        return [
+            *self.mapping, *self.chirpstack, *self.things_stack, *self.zigbee2mqtt, *self.tasmota, *self.line_protocol,
+            *self.sparkplug,
+        ]  # fmt: skip
 
 
 def load_ingest(config: Path | None) -> IngestSettings:
@@ -70,6 +74,7 @@ def load_ingest(config: Path | None) -> IngestSettings:
         raise SettingsError(f"{where} batch_age_s and future_max_s can't be negative")
     formats = settings.third_parties()
     _check_third_parties(formats, where)
+    _check_alone(settings, where)
     check_connections(settings.broker, [table.name for table in formats], settings.share, where)
     return settings
 
@@ -82,3 +87,11 @@ def _check_third_parties(tables: Sequence[MappingSettings | FormatSettings], whe
                 raise SettingsError(f"{where}: {table.name!r} is the name of two tables; name one of them otherwise")
             if any(overlap(one, two) for one in table.filters() for two in other.filters()):
                 raise SettingsError(f"{where}: {other.name!r} and {table.name!r} have topics in common")
+
+
+def _check_alone(settings: IngestSettings, where: str) -> None:
+    """What must be read by one worker alone has one."""
+    for table in settings.sparkplug if settings.share is not None else ():
+        carriers = [connection for connection in settings.broker if table.name in connection.carries]
+        if table.worker is None and not (carriers and all(connection.worker for connection in carriers)):
+            raise SettingsError(f"{where} {table.name!r}: one worker must see all of a node; name it by worker")

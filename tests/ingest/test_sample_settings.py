@@ -19,7 +19,7 @@ SAMPLE = Path(__file__).parents[2] / "ingest" / "sample.toml"
 
 def test_the_sample_shows_the_defaults() -> None:
     settings = load_ingest(SAMPLE)
-    formats = ("mapping", "chirpstack", "things_stack", "zigbee2mqtt", "tasmota", "line_protocol")
+    formats = ("mapping", "chirpstack", "things_stack", "zigbee2mqtt", "tasmota", "line_protocol", "sparkplug")
     tables: dict[str, Any] = dict.fromkeys(formats, ())
     assert replace(settings, broker=(), **tables) == IngestSettings()
     assert len(settings.third_parties()) == len(tables)

@@ -51,7 +51,7 @@ def messages_of(case: str) -> list[CaseMessage]:
             case,
             row["says"],
             row["topic"],
-            row["text"].encode() if "text" in row else (CASES / case / row["payload"]).read_bytes(),
+            row["text"].encode() if "text" in row else _payload(CASES / case / row["payload"]),
             row.get("gateway"),
             [(v["n"], _time(v["t"]), v["v"], v.get("u")) for v in row.get("values", [])],
             [(fault["reason"], fault["n"]) for fault in row.get("faults", [])],
@@ -63,3 +63,7 @@ def messages_of(case: str) -> list[CaseMessage]:
 
 def _time(text: str) -> int:
     return RECEIVED_US if text == "received" else from_iso(text)
+
+
+def _payload(path: Path) -> bytes:
+    return bytes.fromhex(path.read_text(encoding="ascii")) if path.suffix == ".hex" else path.read_bytes()

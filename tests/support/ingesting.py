@@ -113,7 +113,7 @@ class Ingest:
 def write_registry(stores: Stores, state: Path, extra: str = "", text: str | None = None) -> None:
     path = state / "region.toml"
     path.write_text(text or registry_text(extra), encoding="utf-8")
-    import_registry(stores.registry, path)
+    assert not import_registry(stores.registry, path).errors
 
 
 def message(payload: bytes, topic: str = "satomori/v1/gw-1/telemetry", *, size: int | None = None) -> Message:
