@@ -5,11 +5,12 @@ The gateway decides with its own settings; what it has said that it takes is onl
 
 from collections.abc import Callable
 
-from sqlalchemy import ColumnElement, Engine, Select, func, select
+from sqlalchemy import ColumnElement, Engine, Select, case, func, select
 from sqlalchemy.orm import Session
 
 from satomori_api.sight import Sight
 from satomori_api.views import ActuatorView, CommandView
+from satomori_core.commands import Ended
 from satomori_core.errors import NotFoundError
 from satomori_store import access
 from satomori_store.access import Viewer
@@ -34,7 +35,7 @@ class Operating:
         with self._sight.session() as session:
             self._sight.asset(session, viewer, asset_id)
             rows = session.scalars(select(Actuator).where(Actuator.asset_id == asset_id).order_by(Actuator.name)).all()
-            return [_actuator_view(row, _last_read(session, row)) for row in rows]
+            return [_actuator_view(row, *_position(session, row)) for row in rows]
 
     def may_operate(self, viewer: Viewer, asset_id: str) -> bool:
         with self._sight.session() as session:
@@ -88,13 +89,19 @@ def _views(session: Session, query: Select[Command]) -> list[CommandView]:
     return [command_view(row) for row in session.scalars(query)]
 
 
-def _last_read(session: Session, row: Actuator) -> Command | None:
-    """The command whose reply told the actuator's position last."""
-    of_it = (Command.gateway_id == row.gateway_id, Command.actuator == row.name, Command.read_back.is_not(None))
-    return session.scalars(select(Command).where(*of_it).order_by(Command.read_back_us.desc())).first()
+def _position(session: Session, row: Actuator) -> tuple[float | None, int | None]:
+    """Where it was read to be last, and when: after a run its fail-safe position, unless another took its place."""
+    is_home = Command.ended_us.is_not(None) & (Command.ended_why != Ended.REPLACED.value)
+    read_us = case((is_home, Command.ended_us), else_=Command.read_back_us)
+    safe = None if row.allows is None else from_json(row.allows).fail_safe
+    query = select(case((is_home, safe), else_=Command.read_back), read_us).where(
+        Command.gateway_id == row.gateway_id, Command.actuator == row.name, read_us.is_not(None)
+    )
+    found = session.execute(query.order_by(read_us.desc()).limit(1)).first()
+    return (None, None) if found is None else (found[0], found[1])
 
 
-def _actuator_view(row: Actuator, last: Command | None) -> ActuatorView:
+def _actuator_view(row: Actuator, position: float | None, read_at_us: int | None) -> ActuatorView:
     said = Allowed(row.name) if row.allows is None else from_json(row.allows)
     label = row.label or said.label or row.name
     return ActuatorView(
@@ -111,8 +118,8 @@ def _actuator_view(row: Actuator, last: Command | None) -> ActuatorView:
         fail_safe=said.fail_safe,
         run_s_max=said.run_s_max,
         settle_s=said.settle_s,
-        position=last.read_back if last else None,
-        read_at_us=last.read_back_us if last else None,
+        position=position,
+        read_at_us=read_at_us,
     )
 
 

@@ -1,12 +1,13 @@
 """Ordering an operation over HTTP: one key is one command, what can't be is said early, who and why is kept."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
-from satomori_core.commands import Outcome, Reply
+from satomori_core.commands import Ended, Outcome, Reply
 from satomori_store.commands import take_reply
 from satomori_store.models import Actuator
 from satomori_store.transactions import transaction
@@ -100,6 +101,32 @@ async def test_actuators_show_what_their_gateway_takes_and_what_was_read_back(wo
     body = {**BODY, "actuator": "gate-ueno-bridge", "idempotency_key": "2"}
     answer = await world.ask("u-crew", "POST", "/api/v1/assets/ueno-bridge/commands", json=body)
     assert (answer.status_code, answer.json()["reason"]) == (422, "actuator")
+
+
+@pytest.mark.parametrize(
+    ("ends", "position"),
+    [
+        ([], 1.0),
+        ([(0, Ended.RUN_TIME)], 0.0),
+        ([(0, Ended.REPLACED)], 1.0),
+        ([(0, Ended.REPLACED), (1, Ended.LINK_LOST)], 0.0),
+    ],
+)
+async def test_a_run_that_ended_has_left_its_actuator_at_its_fail_safe_position(
+    world: World, ends: list[tuple[int, Ended]], position: float
+) -> None:
+    """Unless another run took its place: the first of two runs is told as ended when the second one stands already."""
+    runs = [(await order(world, f"key-{number}")).json()["id"] for number in range(2 if len(ends) > 1 else 1)]
+    with transaction(world.context.engine) as session:
+        for number, id_ in enumerate(runs):
+            told = Reply(id_, world.at_us + 10 * number, Outcome.DONE, read_back=1.0)
+            take_reply(session, "gw-ueno-sewer", told, world.at_us)
+        for number, why in ends:
+            told = Reply(runs[number], world.at_us + 10 * number, Outcome.DONE, read_back=1.0)
+            told = replace(told, ended_us=world.at_us + 20 + number, ended_why=why.value)
+            take_reply(session, "gw-ueno-sewer", told, world.at_us)
+    [gate] = (await world.ask("u-viewer", "GET", "/api/v1/assets/ueno-sewer/actuators")).json()["items"]
+    assert gate["position"] == position
 
 
 async def test_the_schema_says_how_to_order(world: World) -> None:

@@ -1,0 +1,153 @@
+"""From a person's hand to a coil in the field and back: console, API, ingest, broker, a real edge, a Modbus slave."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+from sqlalchemy.orm import Session as Rows
+
+from satomori_api.accounts import hash_token
+from satomori_api.auth import COOKIE
+from satomori_core.clock import DAY_US, now_us
+from satomori_store.models import Actuator, Session, User
+from satomori_store.registry import changing
+from support.api_server import ApiServer, api_server
+from support.broker import embedded_broker
+from support.chromium import Complaints, chromium, need_chromium, open_context
+from support.field import Field, field
+from support.ingest_process import IngestProcess, ingest_process
+from support.ingesting import registry_text
+from support.mosquitto import mosquitto
+from support.running import wait_for
+
+pytestmark = pytest.mark.servers
+TOKEN = "token-of-ito"  # noqa: S105 - of this test's own registry
+FIELD = """
+[[gateway]]
+id = "gw-field"
+site = "field"
+kind = "edge"
+name = "水門の親機"
+
+[[device]]
+id = "gate-1"
+gateway = "gw-field"
+
+[[actuator]]
+gateway = "gw-field"
+name = "gate"
+asset = "paddy-1"
+"""
+
+
+@dataclass(frozen=True)
+class House:
+    """Everything that runs, with a crew's login."""
+
+    ingest: IngestProcess
+    api: ApiServer
+    field: Field
+
+    def ask(self, method: str, path: str, **more: Any) -> dict[str, Any]:
+        answer = httpx.request(
+            method, f"{self.api.url}/api/v1/{path}", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=20, **more
+        )
+        assert answer.status_code < 300, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def order(self, key: str, **more: Any) -> str:
+        body = {"actuator": "gate", "value": 1, "run_s": 60, "why": "試験", "idempotency_key": key, **more}
+        id_: str = self.ask("POST", "assets/paddy-1/commands", json=body)["id"]
+        return id_
+
+    def becomes(self, command: str, **wanted: object) -> dict[str, Any]:
+        """The command, as soon as it is so."""
+
+        def look() -> dict[str, Any] | None:
+            found = self.ask("GET", f"commands/{command}")
+            return found if wanted.items() <= found.items() else None
+
+        return wait_for(f"{wanted}, not {self.ask('GET', f'commands/{command}')}", look, 30)
+
+
+@contextmanager
+def house(folder: Path, table: str, url: str) -> Iterator[House]:
+    settings = f"{table}[console]\nrefresh_s = 1.0\n"
+    with ingest_process(folder, settings, registry_text(FIELD)) as ingest:
+        with changing(ingest.stores.registry) as rows:
+            rows.add(User(id="ito", name="伊藤", organisation_id="town", role="crew"))
+            rows.flush()
+            rows.add(Session(token_hash=hash_token(TOKEN), user_id="ito", expires_us=now_us() + DAY_US))
+        with field(folder, url) as gate, api_server(folder, "--config", str(ingest.config)) as api:
+            ingest.wait("what the gateway allows", lambda: _is_offered(ingest))
+            yield House(ingest, api, gate)
+
+
+def _is_offered(ingest: IngestProcess) -> bool:
+    with Rows(ingest.stores.registry) as rows:
+        return rows.get_one(Actuator, ("gw-field", "gate")).allows is not None
+
+
+@pytest.mark.browser
+def test_a_gate_is_opened_from_the_page_and_closes_by_itself(tmp_path: Path) -> None:
+    """The coil moves, the page shows what was read back, when it ends and that it did; a dead slave is a failure."""
+    chromium_path = need_chromium()
+    with mosquitto(tmp_path) as broker, house(tmp_path, f'[broker]\nurl = "{broker.url}"\n', broker.url) as all_of_it:
+        slave = all_of_it.field.slave
+        with chromium(chromium_path) as browser, open_context(browser, "phone", base_url=all_of_it.api.url) as context:
+            context.add_cookies([{"name": COOKIE, "value": TOKEN, "url": all_of_it.api.url}])
+            page = context.new_page()
+            complaints = Complaints(page)
+            page.goto("/asset/paddy-1")
+            dialog, newest = page.locator(".dialog"), page.locator(".told li").first
+            page.get_by_role("button", name="東ゲート: 1 にする").click()
+            dialog.get_by_label("運転時間（分）").fill("0.1")
+            dialog.get_by_label("理由").fill("田植え前の入水")
+            assert not slave.coil
+            dialog.get_by_role("button", name="指示する").click()
+            expect(newest).to_contain_text("実行 · 読み返し 1 · ", timeout=20_000)
+            assert slave.coil
+            assert slave.timer_s is not None
+            assert 0 < slave.timer_s <= 6
+            expect(newest).to_contain_text("伊藤")
+            expect(newest).to_contain_text("終了（時間どおり）", timeout=20_000)
+            assert not slave.coil
+            expect(page.locator(".machine")).to_contain_text("位置 0（")
+            slave.is_dead = True
+            page.get_by_role("button", name="東ゲート: 1 にする").click()
+            dialog.get_by_label("理由").fill("もう一度")
+            dialog.get_by_role("button", name="指示する").click()
+            expect(newest).to_contain_text("失敗 · 機器が答えない", timeout=20_000)
+            assert complaints.found == []
+
+
+def test_what_is_killed_on_the_way_leaves_no_doubt_of_what_became_of_an_order(tmp_path: Path) -> None:
+    """Ingest dies as the order goes out: it is done once. The edge dies in the run: its next life tells the end."""
+    with embedded_broker(tmp_path) as broker:
+        url = f"mqtt://127.0.0.1:{broker.port}"
+        with house(tmp_path, broker.table, url) as all_of_it:
+            gate, ingest = all_of_it.field, all_of_it.ingest
+            id_ = all_of_it.order("1")
+            wait_for("the coil", lambda: gate.slave.coil, 20, 0.01)
+            ingest.kill()
+            ingest.start()
+            done = all_of_it.becomes(id_, state="done", read_back=1.0)
+            assert (done["late"], done["user_id"], done["why"]) == (False, "ito", "試験")
+            assert sum(values == [1] for _, address, values in gate.slave.writes if address == 0) == 1
+            gate.kill()
+            assert gate.slave.coil
+            gate.start()
+            ended = all_of_it.becomes(id_, ended_why="restart")
+            assert (ended["state"], gate.slave.coil) == ("done", False)
+            assert all_of_it.order("1") == id_
+            again = all_of_it.becomes(all_of_it.order("2"), state="done")
+            assert gate.slave.coil
+            all_of_it.becomes(all_of_it.order("3", action="stop", value=None, run_s=None), state="done", read_back=0.0)
+            all_of_it.becomes(again["id"], ended_why="stopped")
+            assert not gate.slave.coil
