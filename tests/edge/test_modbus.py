@@ -1,6 +1,7 @@
 """The Modbus source on real lines, RTU and TCP: requests, refusals, and the rhythm beside a dead slave."""
 
 import asyncio
+import contextlib
 import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -135,3 +136,46 @@ async def test_what_is_not_a_number_is_no_reading(wire: Wire) -> None:
         source, got = await listen(wire.settings(slaves=(Slave(1, "a", registers),)), 0.5)
     assert [r.metric for _, r in got] == ["rain"]
     assert source.slave_errors == {1: 1}
+
+
+async def test_over_tcp_a_late_answer_is_taken_for_no_other() -> None:
+    """Unit 1 answers each request after its time-out is over, by then within the next one's; unit 2 goes on."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                request = await reader.readexactly(12)
+                transaction, unit = request[:2], request[6]
+                answer = transaction + bytes([0, 0, 0, 5, unit, 3, 2, 0, 11 * unit])
+                asyncio.get_running_loop().call_later(0.25 if unit == 1 else 0.0, writer.write, answer)
+        writer.close()
+        closed.set()
+
+    [port] = free_ports(1)
+    closed = asyncio.Event()
+    members = tuple(Slave(unit, f"d{unit}", (Register(0, "rain"),)) for unit in (1, 2))
+    settings = ModbusSettings(host="127.0.0.1", tcp_port=port, slaves=members, timeout_s=0.15, interval_s=0.1)
+    async with await asyncio.start_server(talk, "127.0.0.1", port):
+        source, got = await listen(settings, 1.5)
+        await asyncio.wait_for(closed.wait(), 10)
+    assert {(r.device, r.value) for _, r in got} == {("d2", 22.0)}
+    assert source.slave_errors[1] >= 2
+
+
+async def test_a_tcp_peer_that_is_there_but_mute_is_connected_to_afresh() -> None:
+    """As one that went away without a word leaves it: after a few silences the connection is made anew."""
+    connections = 0
+
+    async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+
+    [port] = free_ports(1)
+    members = tuple(Slave(unit, f"d{unit}", (Register(0, "rain"),)) for unit in range(1, 6))
+    settings = ModbusSettings(host="127.0.0.1", tcp_port=port, slaves=members, timeout_s=0.02, interval_s=0.05)
+    async with await asyncio.start_server(swallow, "127.0.0.1", port):
+        await listen(settings, 3)
+    assert connections >= 2

@@ -112,3 +112,13 @@ async def test_a_measurement_longer_than_its_interval_leaves_rounds_out(tmp_path
         async with reading(line, wanted, interval_s=0.1) as (_, got):
             await until("two readings", lambda: len(got) == 2)
     assert heard[:5] == ["0I!", "0C!", "0D0!", "0C!", "0D0!"]
+
+
+async def test_a_faster_rhythm_begins_at_once(tmp_path: Path) -> None:
+    """Also while the source waits for a turn that is far away."""
+    with cable(tmp_path) as line, sensors(line.far, Sensor("0", {"M": ["+21.5"]})):
+        async with reading(line, Sdi12Sensor("0", "soil", (TEMPERATURE,)), interval_s=3600) as (source, got):
+            await until("the first", lambda: got)
+            assert source.sample("soil", 0.1)
+            assert not source.sample("another", 0.1)
+            await until("more", lambda: len(got) >= 3)

@@ -3,10 +3,7 @@
 A unit whose request failed is left alone until its next turn (see `modbus_client.py` for why).
 """
 
-import asyncio
-import contextlib
 import math
-import time
 
 from typing_extensions import override
 
@@ -19,7 +16,7 @@ from satomori_edge.sources.base import RETRY_MAX_S, Line, Sink, Source, keep_run
 from satomori_edge.sources.jobs import Jobs, Registers
 from satomori_edge.sources.modbus_client import ModbusClient, NoAnswerError, RefusedError, open_line
 from satomori_edge.sources.registers import Block, decode_register, plan_blocks
-from satomori_edge.sources.schedule import Schedule
+from satomori_edge.sources.turns import Turns
 
 log = get_logger("edge")
 
@@ -36,8 +33,7 @@ class ModbusSource(Source):
         self._blocks = {s.unit: plan_blocks(s.registers, settings.gap_max) for s in settings.slaves}
         self._told: set[tuple[int, str]] = set()
         members = [(slave, slave.interval_s or settings.interval_s) for slave in settings.slaves]
-        self._schedule = Schedule(members, settings.timeout_s, time.monotonic())
-        self._rescheduled = asyncio.Event()
+        self._turns = Turns(members, settings.timeout_s)
         self._jobs: Jobs[Registers] = Jobs(self.name, settings.timeout_s)
 
     @override
@@ -58,21 +54,13 @@ class ModbusSource(Source):
 
     @override
     def sample(self, device: str, interval_s: float) -> bool:
-        turn = next((turn for turn in self._schedule.turns() if turn.who.device == device), None)
-        if turn is None:
-            return False
-        self._schedule.change(turn, interval_s, time.monotonic())
-        self._rescheduled.set()
-        return True
+        return self._turns.sample(device, interval_s)
 
     async def _take_turn(self, client: ModbusClient, sink: Sink) -> None:
         """Wait for the next turn and take it: one slave, all of its requests, one round of readings."""
-        turn, wait_s = self._schedule.next(time.monotonic())
+        turn, wait_s = self._turns.next()
         if wait_s:
-            self._rescheduled.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait_s):
-                    await self._rescheduled.wait()
+            await self._turns.wait(wait_s)
             self._check_open(client)
             return  # another may come first by now
         slave = turn.who
@@ -84,12 +72,12 @@ class ModbusSource(Source):
         except NoAnswerError as error:
             self._count(slave)
             self._jobs.failed()
-            if client.is_open and self._schedule.failed(turn, time.monotonic()):
+            if client.is_open and self._turns.failed(turn):
                 log.warning(
                     "slave does not answer", source=self.name, unit=slave.unit, device=slave.device, why=str(error)
                 )
         else:
-            if self._schedule.answered(turn, time.monotonic()):
+            if self._turns.answered(turn):
                 log.info("slave answers again", source=self.name, unit=slave.unit, device=slave.device)
         await sink(readings)
         self._check_open(client)

@@ -16,8 +16,8 @@ from satomori_edge.settings import Sdi12Sensor, Sdi12Settings, Sdi12Value
 from satomori_edge.sources.base import RETRY_MAX_S, Line, Sink, Source, keep_running, scaled
 from satomori_edge.sources.lines import LineSplitter
 from satomori_edge.sources.port import Port, open_port
-from satomori_edge.sources.schedule import Schedule
 from satomori_edge.sources.sdi12 import TRIES, Ask, Conversation, Pause, SilentError, identify, measure
+from satomori_edge.sources.turns import Turns
 
 # 75 characters of values, the address, the CRC (SDI-12 1.4, 4.4), and the command where the adapter echoes it.
 LINE_BYTES_MAX = 128
@@ -47,7 +47,7 @@ class Sdi12Source(Source):
         self._told: set[tuple[str, str]] = set()
         self._known: set[str] = set()
         members = [(sensor, sensor.interval_s or settings.interval_s) for sensor in settings.sensors]
-        self._schedule = Schedule(members, settings.timeout_s * TRIES, time.monotonic())
+        self._turns = Turns(members, settings.timeout_s * TRIES)
 
     @override
     async def run(self, sink: Sink) -> None:
@@ -62,26 +62,31 @@ class Sdi12Source(Source):
 
         await keep_running(self, self._line, attempt)
 
+    @override
+    def sample(self, device: str, interval_s: float) -> bool:
+        return self._turns.sample(device, interval_s)
+
     async def _step(self, bus: "_Bus", paused: list[_Round], sink: Sink) -> None:
         """Whatever comes first: a measurement that is ready is fetched, or a sensor is told to measure."""
+        turn, wait_s = self._turns.next()
         now_s = time.monotonic()
-        turn, wait_s = self._schedule.next(now_s)
         ready = min(paused, key=lambda r: r.resume_s, default=None)
-        if ready is not None and ready.resume_s <= now_s + wait_s:
-            await asyncio.sleep(ready.resume_s - now_s)
+        if ready is not None and ready.resume_s <= now_s:
             paused.remove(ready)
             await self._go_on(ready, bus, paused, sink)
             return
-        await asyncio.sleep(wait_s)
+        if wait_s:
+            await self._turns.wait(wait_s if ready is None else min(wait_s, ready.resume_s - now_s))
+            return
         sensor = turn.who
         if any(r.sensor is sensor for r in paused):  # it takes longer than its interval: this round is left out
-            self._schedule.answered(turn, time.monotonic())
+            self._turns.answered(turn)
             return
         readings: list[Reading] = []
         if await self._go_on(_Round(sensor, self._measure(sensor, readings), readings), bus, paused, sink):
-            if self._schedule.answered(turn, time.monotonic()):
+            if self._turns.answered(turn):
                 log.info("sensor answers again", source=self.name, address=sensor.address, device=sensor.device)
-        elif self._schedule.failed(turn, time.monotonic()):
+        elif self._turns.failed(turn):
             self._known.discard(sensor.address)
             log.warning("sensor does not answer", source=self.name, address=sensor.address, device=sensor.device)
 
