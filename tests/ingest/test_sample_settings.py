@@ -47,6 +47,7 @@ def test_the_sample_shows_the_defaults() -> None:
         ('[[ingest.zigbee2mqtt]]\ndevices = { x = "a/b" }', "a/b"),
         ('[[ingest.things_stack]]\ntime = "device"', "device"),
         ('[[ingest.things_stack]]\nfields = [{ path = "x", metric = "co2", unit = "furlong" }]', "furlong"),
+        ('[[ingest.things_stack]]\nfields = [{ path = "x", metric = "co3" }]', "did you mean 'co2'"),
         ('[[ingest.line_protocol]]\ntopic = "t"', "either device or device_tag"),
         ('[[ingest.line_protocol]]\ntopic = "t"\ndevice_tag = "d"', "name the gateway"),
         ('[[ingest.line_protocol]]\ntopic = "t"\ndevice = "{d}"', "does not name"),

@@ -17,9 +17,10 @@ from satomori_core.clock import from_datetime
 from satomori_core.errors import RejectedError, SettingsError
 from satomori_core.metrics import catalogue
 from satomori_core.topics import is_name
-from satomori_core.units import to_ucum
+from satomori_core.units import conversion
 from satomori_ingest.decoders import Decoded, Fault, Numbering, Value
 from satomori_ingest.filters import is_filter, overlap
+from satomori_store.cells import suggestion
 
 SECONDS_MAX = 1e11
 # Topics with meanings of their own, which no third party may reach.
@@ -103,12 +104,14 @@ def check_zone(name: str, where: str) -> None:
 
 def check_fields(fields: Sequence[FieldMapping], where: str) -> None:
     for mapping in fields:
-        if not is_name(mapping.metric):
-            raise SettingsError(f"{where}: metric {mapping.metric!r} is no name")
+        known = catalogue().get(mapping.metric)
+        if known is None:
+            hint = suggestion(mapping.metric, catalogue())
+            raise SettingsError(f"{where}: unknown metric {mapping.metric!r}{hint}")
         try:
-            to_ucum(mapping.unit or "1")
+            conversion(mapping.unit or known.unit, known.unit)
         except RejectedError as error:
-            raise SettingsError(f"{where}: {error}") from None
+            raise SettingsError(f"{where}: {mapping.path} as {mapping.metric}: {error}") from None
 
 
 def topic_filter(topic: str) -> str:
@@ -153,8 +156,9 @@ class Fields:
     """The places of one format's readings, those of the settings first."""
 
     def __init__(self, settings: FormatSettings, known: Sequence[FieldMapping] = ()) -> None:
+        places = {mapping.path for mapping in (*settings.fields, *known)}
+        by_name = [FieldMapping(metric, metric) for metric in catalogue() if metric not in places]
         mapped = {mapping.metric for mapping in settings.fields}
-        by_name = [FieldMapping(metric, metric) for metric in catalogue()]
         chosen = [m for m in (*known, *by_name) if m.metric not in mapped and not _is_below(m.path, settings.ignore)]
         self._mappings = [*settings.fields, *chosen]
         self._told = len(settings.fields)

@@ -80,6 +80,8 @@ class ThingsStackDecoder(FormatDecoder):
         uplink = document.get("uplink_message")
         if not isinstance(uplink, dict):
             raise RejectedError("no_fields", "the message has no uplink_message")
+        if document.get("simulated"):
+            raise RejectedError("simulated", "an uplink that was simulated in the console is no reading")
         sent_device = reach(document, "end_device_ids.device_id")
         device = self._device(sent_device)
         found = (reach(document, path) for path in self._times)
