@@ -22,14 +22,10 @@ from support.ingesting import Ingest, message
 from support.mosquitto import Mosquitto, mosquitto
 from support.small_edge import SmallEdge
 
-MAPPING = """
-[[ingest.mapping]]
-name = "lorawan"
-topic = "v3/{application}/devices/{device}/up"
-device = "{device}"
+FORMAT = """
+[[ingest.things_stack]]
 gateway = "gw-1"
-time_field = "uplink_message.received_at"
-fields = [{ path = "uplink_message.decoded_payload.temperature", metric = "air_temperature", unit = "Cel" }]
+fields = [{ path = "temperature", metric = "air_temperature", unit = "Cel" }]
 """
 TOPIC = "v3/fields@ttn/devices/dev-1/up"
 
@@ -41,26 +37,42 @@ name = "things"
 url = "{url}"
 protocol = "{protocol}"
 qos = {qos}
-carries = ["lorawan"]
+carries = ["things_stack"]
 {more}
 """
 
 
-def uplink(at_us: int, temperature: float = 21.5) -> str:
+def uplink(at_us: int, temperature: float = 21.5, padding: int = 0) -> str:
     """As The Things Stack sends one, in short."""
     return json.dumps(
         {
             "end_device_ids": {"device_id": "dev-1"},
             "uplink_message": {"received_at": to_iso(at_us), "decoded_payload": {"temperature": temperature}},
+            "padding": " " * padding,
         }
     )
 
 
-def publish(broker: Mosquitto, *payloads: str, qos: int, topic: str = TOPIC) -> None:
+def publish(broker: Mosquitto, *payloads: str, qos: int, ca: Path | None = None) -> None:
     """By a client of another make, which speaks 3.1.1: one message a line."""
     command = ["mosquitto_pub", "-V", "mqttv311", "-h", broker.host, "-p", str(broker.port)]
-    command += ["-u", "app@ttn", "-P", "key", "-t", topic, "-q", str(qos), "-l"]
+    command += ["-u", "app@ttn", "-P", "key", "-t", TOPIC, "-q", str(qos), "-l"]
+    command += ["--cafile", str(ca)] if ca else []
     subprocess.run(command, input="\n".join(payloads).encode() + b"\n", check=True, timeout=20)
+
+
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    """Of 127.0.0.1, signed by itself: (key, certificate)."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    words = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=127.0.0.1"
+    words += f" -addext subjectAltName=IP:127.0.0.1 -keyout {key} -out {certificate}"
+    subprocess.run(words.split(), check=True, capture_output=True)
+    return key, certificate
+
+
+def stored(ingest: IngestProcess) -> int:
+    counts = ingest.stores.ledger.reading_counts()
+    return len(ingest.stores.observations.read(list(counts), 0, 2**60).value) if counts else 0
 
 
 @dataclass
@@ -69,13 +81,9 @@ class Two:
     things: Mosquitto
     ingest: IngestProcess
 
-    def stored(self) -> int:
-        counts = self.ingest.stores.ledger.reading_counts()
-        return len(self.ingest.stores.observations.read(list(counts), 0, 2**60).value) if counts else 0
-
     async def until_stored(self, number: int) -> None:
-        await asyncio.to_thread(self.ingest.wait, f"{number} stored", lambda: self.stored() >= number)
-        assert self.stored() == number
+        await asyncio.to_thread(self.ingest.wait, f"{number} stored", lambda: stored(self.ingest) >= number)
+        assert stored(self.ingest) == number
 
 
 @pytest.fixture(params=["3.1.1", "5"])
@@ -94,16 +102,18 @@ def two(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Two]:
             tmp_path / "things", persistence=True, anonymous=False, more=[f"password_file {passwords}", "user root"]
         ) as things,
     ):
-        settings = f'[broker]\nurl = "{main.url}"\n' + MAPPING + table(things.url, protocol=request.param, more=more)
+        settings = f'[broker]\nurl = "{main.url}"\n' + FORMAT + table(things.url, protocol=request.param, more=more)
         with ingest_process(tmp_path / "ingest", settings, sessions=5) as ingest:
             yield Two(main, things, ingest)
 
 
 @pytest.mark.servers
-@pytest.mark.parametrize("qos", [0, 1])
-async def test_a_third_partys_uplinks_are_stored_beside_our_own(two: Two, qos: int) -> None:
+async def test_a_third_partys_uplinks_are_stored_beside_our_own(two: Two) -> None:
+    """Of either quality of service; The Things Stack publishes with 0."""
     start_us = now_us() - 100 * SECOND_US
-    await asyncio.to_thread(publish, two.things, *(uplink(start_us + i * SECOND_US) for i in range(50)), qos=qos)
+    uplinks = [uplink(start_us + i * SECOND_US) for i in range(50)]
+    for qos in (0, 1):
+        await asyncio.to_thread(publish, two.things, *uplinks[qos::2], qos=qos)
     await SmallEdge(two.main.port, 100).run()
     await two.until_stored(150)
     publish(two.main, uplink(start_us), qos=1)  # nobody asked the main broker for this
@@ -141,7 +151,7 @@ async def test_a_killed_ingest_is_sent_again_what_it_had_not_stored(two: Two) ->
         await asyncio.sleep(0.5)
         two.ingest.kill()
         other.execute("ROLLBACK")
-    assert two.stored() == 1
+    assert stored(two.ingest) == 1
     await asyncio.to_thread(two.ingest.start)
     await two.until_stored(30)
     # And what was acknowledged does not come again.
@@ -156,19 +166,18 @@ async def test_a_killed_ingest_is_sent_again_what_it_had_not_stored(two: Two) ->
 async def test_a_broker_that_refuses_us_does_not_stop_the_others(tmp_path: Path) -> None:
     (tmp_path / "things").mkdir()
     with mosquitto(tmp_path) as main, mosquitto(tmp_path / "things", anonymous=False) as things:
-        settings = f'[broker]\nurl = "{main.url}"\n' + MAPPING + table(things.url)
+        settings = f'[broker]\nurl = "{main.url}"\n' + FORMAT + table(things.url)
         with ingest_process(tmp_path, settings) as ingest:
             await SmallEdge(main.port, 20).run()
             await asyncio.to_thread(ingest.wait, "told", lambda: "broker refused us" in ingest.log())
 
 
 @pytest.mark.servers
-@pytest.mark.parametrize("protocol", ["3.1.1", "5"])
-async def test_the_main_broker_may_be_spoken_to_in_either_version(tmp_path: Path, protocol: str) -> None:
+async def test_the_main_broker_may_be_spoken_to_in_the_older_version(tmp_path: Path) -> None:
     """One setting: lanes, acknowledgements and status are the same."""
     with (
         mosquitto(tmp_path) as broker,
-        ingest_process(tmp_path, f'[broker]\nurl = "{broker.url}"\n[ingest]\nprotocol = "{protocol}"\n') as ingest,
+        ingest_process(tmp_path, f'[broker]\nurl = "{broker.url}"\n[ingest]\nprotocol = "3.1.1"\n') as ingest,
     ):
         edge = SmallEdge(broker.port, 3000)
         sending = asyncio.create_task(edge.run())
@@ -181,10 +190,28 @@ async def test_the_main_broker_may_be_spoken_to_in_either_version(tmp_path: Path
         assert (list(audit.stored), list(audit.gaps)) == ([(1, 3000)], [])
 
 
+@pytest.mark.servers
+@pytest.mark.parametrize("protocol", ["3.1.1", "5"])
+async def test_by_tls_and_slowly_where_more_comes_than_we_hold(tmp_path: Path, protocol: str) -> None:
+    """Reading pauses at the limit and goes on: everything arrives, in whatever pieces TLS brings it."""
+    key, certificate = make_certificate(tmp_path)
+    start_us = now_us() - 1000 * SECOND_US
+    uplinks = [uplink(start_us + i * SECOND_US, padding=60_000) for i in range(60)]
+    (tmp_path / "things").mkdir()
+    more = [f"certfile {certificate}", f"keyfile {key}", "user root"]
+    with mosquitto(tmp_path) as main, mosquitto(tmp_path / "things", more=more) as things:
+        settings = f'[broker]\nurl = "{main.url}"\n[ingest]\nheld_bytes_max = 100000\n' + FORMAT
+        url = things.url.replace("mqtt:", "mqtts:")
+        settings += table(url, protocol=protocol, more=f'ca_file = "{certificate}"')
+        with ingest_process(tmp_path, settings, sessions=5) as ingest:
+            await asyncio.to_thread(publish, things, *uplinks, qos=1, ca=certificate)
+            await asyncio.to_thread(ingest.wait, "all stored", lambda: stored(ingest) == len(uplinks))
+
+
 async def test_a_third_partys_broker_may_not_speak_for_our_gateways(ingest: Ingest, tmp_path: Path) -> None:
     """Whatever it sends beyond the filters that it carries is let go of, unread."""
     path = tmp_path / "satomori.toml"
-    path.write_text(MAPPING + table("mqtt://127.0.0.1:1"), encoding="utf-8")
+    path.write_text(FORMAT + table("mqtt://127.0.0.1:1"), encoding="utf-8")
     service = Service(load_ingest(path), BrokerAddress("127.0.0.1", 1), ingest.stores)
     lane = service._fresh[1]
     foreign = message(b"[]", "satomori/v1/gw-1/telemetry")
@@ -199,13 +226,13 @@ async def test_a_third_partys_broker_may_not_speak_for_our_gateways(ingest: Inge
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
-        (table("mqtt://h"), "carries lorawan"),
-        (MAPPING + table("mqtt://h") + table("mqtt://i"), "twice"),
-        (MAPPING + table("mqtt://h").replace('"things"', '"status"'), "not telemetry"),
-        (MAPPING + table("mqtt://h").replace('["lorawan"]', "[]"), "carries nothing"),
-        ('[ingest]\nshare = "x"\n' + MAPPING + table("mqtt://h", more='client_id = "c"'), "client_id"),
-        (MAPPING + table("mqtt://h", protocol="3.1"), "protocol"),
-        (MAPPING + table("mqtt://h", qos=2), "qos"),
+        (table("mqtt://h"), "carries things_stack"),
+        (FORMAT + table("mqtt://h") + table("mqtt://i"), "twice"),
+        (FORMAT + table("mqtt://h").replace('"things"', '"status"'), "not telemetry"),
+        (FORMAT + table("mqtt://h").replace('["things_stack"]', "[]"), "carries nothing"),
+        ('[ingest]\nshare = "x"\n' + FORMAT + table("mqtt://h", more='client_id = "c"'), "client_id"),
+        (FORMAT + table("mqtt://h", protocol="3.1"), "protocol"),
+        (FORMAT + table("mqtt://h", qos=2), "qos"),
     ],
 )
 def test_settings_that_can_not_work_are_refused(tmp_path: Path, settings: str, complaint: str) -> None:
