@@ -24,6 +24,7 @@ from satomori_ingest.pipeline import Pipeline
 from satomori_ingest.protocol import Message
 from satomori_ingest.quarantine import replay
 from satomori_ingest.service import Stores, open_stores, owner_of_stream
+from satomori_ingest.sparkplug_nodes import NAMESPACE, Nodes
 from satomori_store.databases import reading
 from satomori_store.ledger_tables import quarantine_table
 from satomori_store.registry import load_lookup
@@ -143,10 +144,14 @@ class Fuzzer:
 
     def messages(self, batch: int) -> Iterator[Message]:
         chance = Random(f"{self._seed}/{batch}")
+        nodes = Nodes()
         for _ in range(BATCH_MESSAGES):
             origin = chance.choice(self._corpus[chance.choice(list(self._corpus))])
             payload = mutate(origin.payload, self._payloads, chance)
-            yield Message(self._topic(origin.topic, chance), payload, 1, False, False, len(payload), 1, RECEIVED_US)
+            topic = self._topic(origin.topic, chance)
+            if topic.startswith(NAMESPACE):  # as in the service: with the names of the births before it
+                payload = nodes.take(topic, payload, chance.choice((1, 1, 1, 2)), RECEIVED_US).payload
+            yield Message(topic, payload, 1, False, False, len(payload), 1, RECEIVED_US)
 
     def _topic(self, topic: str, chance: Random) -> str:
         """Now and then another one that a format reads; but a stream of ours stays with its gateway."""

@@ -8,6 +8,9 @@ from functools import cache
 from random import Random
 from typing import Any
 
+from satomori_core.errors import RejectedError
+from satomori_ingest.sparkplug_payload import parse_payload
+
 MUTATIONS_MAX = 4
 # What is put between, or in the place of a number or a text.
 TOKENS = (
@@ -28,6 +31,20 @@ ODD_VALUES: Sequence[object] = (
     "2026-06-01T03:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59", 1780282800, 1780282800250,
     1780282800250000000, -62135596801, "C", "F", "inHg",
 )  # fmt: skip
+ODD_TIMES = (0, 1, 1780282800250, 10**14, 10**14 + 1, 2**63, 2**64 - 1)
+ODD_METRICS: Sequence[tuple[str, Sequence[object]]] = (
+    ("name", (b"", b"air_temperature", b"Tank/Level", b"\xff\xfe", b"a/b", "気温".encode(), b"x" * 70)),
+    ("alias", (0, 1, 2, 3, 2**64 - 1)),
+    ("timestamp", ODD_TIMES),
+    ("datatype", (*range(35), 2**32 - 1)),
+    ("is_transient", (True,)),
+    ("is_null", (True,)),
+    ("int_value", (0, 1, 2**31, 2**32 - 1)),
+    ("long_value", (0, 1, 2**63, 2**64 - 1)),
+    ("float_value", (0.0, 21.5, float("nan"), float("-inf"))),
+    ("double_value", (-0.0, 1e308, 5e-324, float("nan"), float("inf"))),
+    ("boolean_value", (True, False)),
+)
 _VALUE = re.compile(rb'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*')
 _PAIR = re.compile(rb'("(?:[^"\\]|\\.)*"\s*:\s*)("(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*)')
 _NESTINGS = ((b"[", b"]"), (b'{"a":', b"}"), (b'{"object":', b"}"))
@@ -101,11 +118,11 @@ def swap_values(payload: bytes, _: Sequence[bytes], chance: Random) -> bytes:
 
 
 def restructure(payload: bytes, others: Sequence[bytes], chance: Random) -> bytes:
-    """JSON that stays JSON: a node of it left out, wrapped, renamed, or something else in its place."""
+    """What stays JSON, or Sparkplug: a part of it left out, wrapped, renamed, or something else in its place."""
     try:
         document = json.loads(payload)
     except (ValueError, RecursionError):
-        return insert_token(payload, others, chance)
+        return _reshape(payload, others, chance)
     holder: dict[str, object] = {"": document}
     node, key = _descend(holder, chance)
     change = chance.randrange(4)
@@ -118,6 +135,25 @@ def restructure(payload: bytes, others: Sequence[bytes], chance: Random) -> byte
     else:
         node[key] = chance.choice(ODD_VALUES)
     return json.dumps(holder.get("")).encode()
+
+
+def _reshape(payload: bytes, others: Sequence[bytes], chance: Random) -> bytes:
+    try:
+        parsed: Any = parse_payload(payload)
+    except RejectedError:
+        return insert_token(payload, others, chance)
+    metric = chance.choice(parsed.metrics) if parsed.metrics else parsed.metrics.add()
+    change = chance.randrange(4)
+    name, odd = chance.choice(ODD_METRICS)
+    if change == 0:
+        metric.ClearField(name)
+    elif change == 1:
+        parsed.metrics.add().CopyFrom(metric)
+    elif change == 2:
+        parsed.timestamp, parsed.seq = chance.choice(ODD_TIMES), chance.choice((0, 1, 2, 255, 256))
+    else:
+        setattr(metric, name, chance.choice(odd))
+    return bytes(parsed.SerializeToString())
 
 
 def _descend(holder: dict[str, object], chance: Random) -> tuple[Any, Any]:
