@@ -16,7 +16,7 @@ from satomori_store import access
 from satomori_store.access import Viewer
 from satomori_store.commanding import Allowed, from_json
 from satomori_store.commands import Order, issue
-from satomori_store.models import Actuator, Asset, Command
+from satomori_store.models import Actuator, Asset, Command, Gateway
 from satomori_store.transactions import transaction
 
 ROWS_MAX = 1000
@@ -34,8 +34,9 @@ class Operating:
         """By name. Raise NotFoundError."""
         with self._sight.session() as session:
             self._sight.asset(session, viewer, asset_id)
-            rows = session.scalars(select(Actuator).where(Actuator.asset_id == asset_id).order_by(Actuator.name)).all()
-            return [_actuator_view(row, *_position(session, row)) for row in rows]
+            query = select(Actuator, Gateway.online).join(Gateway, Gateway.id == Actuator.gateway_id)
+            rows = session.execute(query.where(Actuator.asset_id == asset_id).order_by(Actuator.name)).all()
+            return [_actuator_view(row, online, *_position(session, row)) for row, online in rows]
 
     def may_operate(self, viewer: Viewer, asset_id: str) -> bool:
         with self._sight.session() as session:
@@ -101,7 +102,7 @@ def _position(session: Session, row: Actuator) -> tuple[float | None, int | None
     return (None, None) if found is None else (found[0], found[1])
 
 
-def _actuator_view(row: Actuator, position: float | None, read_at_us: int | None) -> ActuatorView:
+def _actuator_view(row: Actuator, online: bool | None, position: float | None, read_at_us: int | None) -> ActuatorView:
     said = Allowed(row.name) if row.allows is None else from_json(row.allows)
     label = row.label or said.label or row.name
     return ActuatorView(
@@ -109,6 +110,7 @@ def _actuator_view(row: Actuator, position: float | None, read_at_us: int | None
         name=row.name,
         label=label,
         label_en=row.label_en or label,
+        online=online,
         offered=row.allows is not None,
         device=said.device,
         unit=said.unit,

@@ -260,15 +260,16 @@ class Observations:
 class ActuatorView:
     """Something that can be operated, and what its gateway says that it takes: `values`, else from `min` to `max`.
 
-    `offered` false: the gateway does not name it now, and nothing can be ordered. `fail_safe`: where it goes by itself;
-    `run_s_max`: its longest run, null where none is timed; `settle_s`: how long it takes to get there. `position`: what
-    was read back last, `read_at_us` when.
+    `online`: whether its gateway is connected. `offered` false: the gateway does not name it now, and nothing can be
+    ordered. `fail_safe`: where it goes by itself; `run_s_max`: its longest run, null where none is timed; `settle_s`:
+    how long it takes to get there. `position`: what was read back last, `read_at_us` when.
     """
 
     gateway_id: str
     name: str
     label: str
     label_en: str
+    online: bool | None
     offered: bool
     device: str
     unit: str

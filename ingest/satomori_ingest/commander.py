@@ -30,6 +30,7 @@ from satomori_store.registry import transaction
 
 POLL_S = 0.25
 REPLIES_AT_ONCE = 500
+HEARS_AFTER_S = 3.0  # after a connection: by then the broker has sent what it had kept
 
 log = get_logger("ingest")
 
@@ -54,12 +55,15 @@ class Commander:
     async def run(self, session: BrokerSession) -> NoReturn:
         loop = asyncio.get_running_loop()
         away = False
+        deaf_s = loop.time()  # when it last could not hear
         with ThreadPoolExecutor(1, thread_name_prefix="command") as thread:
             while True:
                 replies = self._replies[:REPLIES_AT_ONCE]
                 can_send = session.ready.is_set()
+                deaf_s = deaf_s if can_send else loop.time()
+                can_hear = can_send and not replies and loop.time() - deaf_s > HEARS_AFTER_S
                 try:
-                    outgoing = await loop.run_in_executor(thread, self._turn, replies, can_send)
+                    outgoing = await loop.run_in_executor(thread, self._turn, replies, can_send, can_hear)
                 except UnavailableError as error:
                     if not away:
                         log.warning("registry away, commands and replies wait", reason=str(error))
@@ -83,11 +87,11 @@ class Commander:
             session.publish([message], qos=1, expiry_s=left_s if self._expiring else None)
             log.info("command sent", id=command.id, gateway=one.gateway, action=command.action.value)
 
-    def _turn(self, replies: Sequence[Message], can_send: bool) -> list[Outgoing]:
+    def _turn(self, replies: Sequence[Message], can_send: bool, can_hear: bool) -> list[Outgoing]:
         """In the thread. Raise UnavailableError, after which the same replies may be given again."""
         if replies:
             self._write(replies)
-        return take_steps(self._registry, now_us(), can_send=can_send)
+        return take_steps(self._registry, now_us(), can_send=can_send, can_hear=can_hear)
 
     def _write(self, replies: Sequence[Message]) -> None:
         refused: list[QuarantineRow] = []

@@ -21,7 +21,7 @@ from satomori_store.fates import Fate
 from satomori_store.importing import ImportReport
 from satomori_store.ledger import AuditRow
 from satomori_store.lookup import Route, load_lookup
-from satomori_store.models import Asset, Device, Gateway, Group, GroupMember, Organisation, Placement, Site
+from satomori_store.models import Actuator, Asset, Device, Gateway, Group, GroupMember, Organisation, Placement, Site
 from satomori_store.opening import open_ledger, open_registry, open_store
 from satomori_store.registry import import_registry
 
@@ -34,6 +34,7 @@ LISTED: dict[str, tuple[type[Any], tuple[str, ...]]] = {
     ),
     "groups": (Group, ("id", "name", "name_en")),
     "gateways": (Gateway, ("id", "kind", "organisation_id", "site_id", "name", "name_en", "online")),
+    "actuators": (Actuator, ("gateway_id", "name", "asset_id", "label", "label_en", "allows")),
 }
 LISTS = (*LISTED, "devices", "datastreams")
 _RANGES_SHOWN = 6
@@ -138,7 +139,7 @@ def _list_rows(session: Session, what: str) -> list[dict[str, object]]:
     model, names = LISTED[what]
     rows: list[dict[str, object]] = [
         {name.removesuffix("_"): getattr(row, name) for name in names}
-        for row in session.scalars(select(model).order_by(model.id))
+        for row in session.scalars(select(model).order_by(*model.__table__.primary_key))
     ]
     if what == "groups":
         for row in rows:

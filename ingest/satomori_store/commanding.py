@@ -64,8 +64,13 @@ class Course:
     late: bool = False
 
 
-def next_step(course: Course, expires_us: int, give_up_us: int, at_us: int, *, can_send: bool) -> Course | None:
-    """What time alone makes of it; None: nothing now. One with a higher `sent_count` is to be sent."""
+def next_step(
+    course: Course, expires_us: int, give_up_us: int, at_us: int, *, can_send: bool, can_hear: bool
+) -> Course | None:
+    """What time alone makes of it; None: nothing now. One with a higher `sent_count` is to be sent.
+
+    Who can't hear, or only for a moment, says of nothing that it is lost: its reply may wait in the broker.
+    """
     if course.state not in OPEN:
         return None
     if at_us < expires_us:
@@ -77,7 +82,7 @@ def next_step(course: Course, expires_us: int, give_up_us: int, at_us: int, *, c
         )
     if course.state is State.WAITING:
         return replace(course, state=State.EXPIRED, reason=NOT_SENT)
-    return replace(course, state=State.LOST) if at_us >= give_up_us else None
+    return replace(course, state=State.LOST) if can_hear and at_us >= give_up_us else None
 
 
 def answered(course: Course, reply: Reply, at_us: int) -> Course:

@@ -79,16 +79,17 @@ def issue(session: Session, order: Order, at_us: int) -> tuple[Command, bool]:
     return row, True
 
 
-def take_steps(registry: Engine, at_us: int, *, can_send: bool) -> list[Outgoing]:
-    """Write down what is due, and say what is to be sent. Of several workers one takes each step."""
+def take_steps(registry: Engine, at_us: int, *, can_send: bool, can_hear: bool) -> list[Outgoing]:
+    """Write down what is due (see `next_step`), and say what is to be sent. Of several workers one takes each step."""
     is_open = Command.state.in_([state.value for state in OPEN])
     with reading(registry) as connection, Session(connection) as session:
         rows = session.scalars(select(Command).where(is_open).order_by(Command.issued_us).limit(STEPS_AT_ONCE)).all()
-        steps = [
-            (row, step)
-            for row in rows
-            if (step := next_step(course_of(row), row.expires_us, row.give_up_us, at_us, can_send=can_send))
-        ]
+        steps = []
+        for row in rows:
+            limits = (row.expires_us, row.give_up_us)
+            step = next_step(course_of(row), *limits, at_us, can_send=can_send, can_hear=can_hear)
+            if step is not None:
+                steps.append((row, step))
     if not steps:
         return []
     outgoing: list[Outgoing] = []

@@ -311,7 +311,7 @@ def test_an_order_is_given_by_hand_and_followed_to_its_end(
         expect(newest).to_contain_text("管理者")
         expect(newest).to_contain_text("1 に 2分")
         expect(dialog).to_be_hidden()
-        [sent] = take_steps(engine, now_us(), can_send=True)
+        [sent] = take_steps(engine, now_us(), can_send=True, can_hear=True)
         expect(newest).to_contain_text("送信済み・返事待ち（1回）")
         until_us = now_us() + 120 * SECOND_US
         reply = Reply(sent.command.id, now_us(), Outcome.DONE, read_back=1.0, until_us=until_us)

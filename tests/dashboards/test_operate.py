@@ -15,8 +15,9 @@ from satomori_store.commanding import NOT_SENT, State
 NOW = from_iso("2026-07-03T01:02:00Z")
 ZONE = "Asia/Tokyo"
 GATE = ActuatorView(
-    gateway_id="gw", name="gate", label="東ゲート", label_en="East gate", offered=True, device="io", unit="%",
-    values=(), min=0.0, max=100.0, fail_safe=0.0, run_s_max=1800.0, settle_s=5.0, position=40.0, read_at_us=NOW,
+    gateway_id="gw", name="gate", label="東ゲート", label_en="East gate", online=True, offered=True, device="io",
+    unit="%", values=(), min=0.0, max=100.0, fail_safe=0.0, run_s_max=1800.0, settle_s=5.0, position=40.0,
+    read_at_us=NOW,
 )  # fmt: skip
 COMMAND = CommandView(
     id="c", asset_id="a", gateway_id="gw", actuator="gate", action="set", value=40.0, run_s=600.0, user_id="ito",
@@ -83,3 +84,6 @@ def test_who_may_not_or_what_is_away_has_no_buttons_and_a_word_why() -> None:
     assert "役割" in foreign.hint
     assert "受け付けていません" in away.hint
     assert away.position == "位置はまだ読み返されていません"
+    offline = machine_of("ja", replace(GATE, online=False), ZONE, NOW, may_operate=True)
+    assert "切断" in offline.hint
+    assert offline.choices  # it may be back before the order expires

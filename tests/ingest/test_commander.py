@@ -94,7 +94,10 @@ async def test_a_command_goes_down_and_what_became_of_it_comes_up(running: tuple
 
 
 async def test_a_reply_that_comes_while_ingest_is_dead_is_not_lost(tmp_path: Path) -> None:
-    """The broker keeps it for the session; what could not be understood is set aside, each with its reason."""
+    """The broker keeps it for the session, and it is not late, though its time is over when ingest is back.
+
+    What could not be understood is set aside, each with its reason.
+    """
     with mosquitto(tmp_path, persistence=True) as broker:
         settings = f'[broker]\nurl = "{broker.url}"\n'
         with ingest_process(tmp_path, settings, registry_text(ACTUATOR)) as ingest:
@@ -108,6 +111,9 @@ async def test_a_reply_that_comes_while_ingest_is_dead_is_not_lost(tmp_path: Pat
                     await hand.reply(bad)
                 await hand.reply(done({"id": "nobodys", "args": {}}))
                 await hand.reply(done(hand.commands[0]))
+                with transaction(ingest.stores.registry) as session:
+                    row = session.get_one(Command, id_)
+                    row.expires_us = row.give_up_us = now_us()
                 await asyncio.to_thread(ingest.start)
                 await until("the outcome", lambda: shown(ingest, id_).state == "done")
                 assert not shown(ingest, id_).late

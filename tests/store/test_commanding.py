@@ -30,8 +30,8 @@ GATE = {"name": "gate", "values": [0, 1], "unit": "1", "fail_safe": 0, "run_s_ma
 VALVE = {"name": "valve", "min": 0, "max": 100, "unit": "%", "fail_safe": 0}
 
 
-def step(course: Course, at_us: int, *, can_send: bool = True) -> Course | None:
-    return next_step(course, EXPIRES_US, GIVE_UP_US, at_us, can_send=can_send)
+def step(course: Course, at_us: int, *, can_send: bool = True, can_hear: bool = True) -> Course | None:
+    return next_step(course, EXPIRES_US, GIVE_UP_US, at_us, can_send=can_send, can_hear=can_hear)
 
 
 def reply(outcome: Outcome = Outcome.DONE, **more: object) -> Reply:
@@ -58,6 +58,14 @@ def test_what_could_never_be_sent_is_expired_and_not_lost() -> None:
     expired = step(Course(), EXPIRES_US)
     assert expired is not None
     assert (expired.state, expired.reason, expired.sent_count) == (State.EXPIRED, NOT_SENT, 0)
+
+
+def test_nothing_is_said_to_be_lost_by_one_who_can_not_hear() -> None:
+    sent = Course(State.SENT, 1, 0)
+    assert step(sent, GIVE_UP_US * 2, can_hear=False) is None
+    lost = step(sent, GIVE_UP_US * 2)
+    assert lost is not None
+    assert lost.state is State.LOST
 
 
 @pytest.mark.parametrize("outcome", Outcome)

@@ -46,7 +46,7 @@ def shown(engine: Engine, id_: str) -> Command:
 
 
 def steps(engine: Engine, after_s: float, *, can_send: bool = True) -> Sequence[Outgoing]:
-    return take_steps(engine, T0 + round(after_s * SECOND_US), can_send=can_send)
+    return take_steps(engine, T0 + round(after_s * SECOND_US), can_send=can_send, can_hear=True)
 
 
 def test_the_same_key_is_the_same_command_and_another_order_with_it_a_conflict(region: Engine) -> None:
@@ -59,6 +59,26 @@ def test_the_same_key_is_the_same_command_and_another_order_with_it_a_conflict(r
             with pytest.raises(ConflictError, match=first.id):
                 issue(session, other, T0)
         assert issue(session, replace(ORDER, user_id="sato"), T0)[1]
+
+
+def test_of_two_at_once_with_one_key_one_is_new(region: Engine) -> None:
+    """The other finds it, however close they are."""
+    barrier = threading.Barrier(6)
+    found: list[tuple[str, bool]] = []
+
+    def work() -> None:
+        barrier.wait()
+        with transaction(region) as session:
+            row, new = issue(session, ORDER, T0)
+            found.append((row.id, new))
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len({id_ for id_, _ in found}) == 1
+    assert sorted(new for _, new in found) == [False] * 5 + [True]
 
 
 def test_only_what_the_assets_own_actuator_takes_is_issued(region: Engine) -> None:

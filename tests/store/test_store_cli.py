@@ -11,10 +11,13 @@ from sqlalchemy import text
 from satomori_core.errors import SatomoriError
 from satomori_core.vocabulary import SequenceState
 from satomori_store.cli import audit, registry
+from satomori_store.commanding import parse_allowed
+from satomori_store.commands import write_actuators
 from satomori_store.databases import writing
 from satomori_store.lookup import load_lookup
 from satomori_store.opening import open_ledger, open_registry, open_store
 from satomori_store.port import Batch, LedgerEntry, QuarantineRow, Rows
+from satomori_store.transactions import transaction
 
 REGION = """
 [[organisation]]
@@ -110,6 +113,18 @@ def _quarantine(state: Path, *names: str, reason: str = "unknown_device", gatewa
     with writing(ledger.engine) as connection:
         ledger.record(connection, Batch(quarantine=rows), T0)
     ledger.close()
+
+
+def test_actuators_are_listed_also_those_of_no_asset(state: Path) -> None:
+    """With what their gateway says that they take: so one sees what to write into the registry."""
+    engine = open_registry(state, None)
+    with transaction(engine) as session:
+        write_actuators(session, "gw", [parse_allowed({"name": "gate", "values": [0, 1]})])
+    engine.dispose()
+    [row] = _json(registry, state, "list", "actuators")
+    assert (row["gateway_id"], row["name"], row["asset_id"]) == ("gw", "gate", None)
+    assert row["allows"]["values"] == [0, 1]
+    assert _run(registry, state, "list", "actuators").exit_code == 0
 
 
 def test_what_is_unknown_is_listed_with_the_command_that_adopts_it(state: Path) -> None:

@@ -83,6 +83,8 @@ def machine_of(language: Language, actuator: ActuatorView, zone: str, at_us: int
         hint = text(language, "operate.away")
     elif not may_operate:
         hint = text(language, "operate.forbidden")
+    elif actuator.online is False:
+        hint = text(language, "operate.offline")
     limits = None
     if actuator.min is not None and actuator.max is not None:
         limits = (actuator.min, actuator.max)
@@ -91,7 +93,7 @@ def machine_of(language: Language, actuator: ActuatorView, zone: str, at_us: int
         label=label,
         position=position,
         hint=hint,
-        choices=() if hint else _choices(language, actuator),
+        choices=_choices(language, actuator) if actuator.offered and may_operate else (),
         limits=limits,
         unit=actuator.unit,
         run_min_max=None if actuator.run_s_max is None else actuator.run_s_max / 60,

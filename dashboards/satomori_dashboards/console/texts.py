@@ -133,6 +133,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "operate.position": ("位置 {value}（{time} の読み返し）", "position {value} (read back {time})"),
     "operate.position_none": ("位置はまだ読み返されていません", "its position has not been read back yet"),
     "operate.away": ("親機はいま操作を受け付けていません。", "Its gateway takes no commands for it now."),
+    "operate.offline": (
+        "親機が切断されています。つながらないまま期限が来れば、指示は実行されません。",
+        "Its gateway is offline. An order that does not reach it in time is not carried out.",
+    ),
     "operate.forbidden": (
         "あなたの役割では操作できません。所有者の現場班か管理者に相談してください。",
         "Your role can't operate this. Ask its owner's crew or an administrator.",
