@@ -3,7 +3,7 @@
 import asyncio
 import os
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -11,13 +11,13 @@ import pytest
 import structlog
 
 from satomori_core.errors import UnavailableError
-from satomori_core.readings import Reading
 from satomori_edge.settings import NmeaField, NmeaSettings, TextField, TextSettings
 from satomori_edge.sources.line_source import LineSource
 from satomori_edge.sources.nmea import NmeaSource
 from satomori_edge.sources.text import TextSource
 from support.edge import until
 from support.serial import Cable, cable
+from support.sources import reading
 
 GOOD = {"text": b"$A,21.5*75\r\n", "nmea": b"$WIXDR,C,21.5,C,0*78\r\n"}
 
@@ -30,20 +30,9 @@ def make(kind: str, port: Path) -> LineSource:
     return TextSource(text)
 
 
-@asynccontextmanager
-async def reading(source: LineSource) -> AsyncIterator[list[Reading]]:
-    got: list[Reading] = []
-
-    async def sink(readings: Sequence[Reading], _: object = None, /) -> None:
-        got.extend(readings)
-
-    task = asyncio.create_task(source.run(sink))
-    try:
-        await until("the port open", lambda: source._jobs._line)
-        yield got
-    finally:
-        task.cancel()
-        await asyncio.wait([task], timeout=2)
+async def is_open(source: LineSource) -> None:
+    """What is said before is lost: opening a port empties it."""
+    await until("the port open", lambda: source._jobs._line)
 
 
 @pytest.mark.parametrize("kind", ["text", "nmea"])
@@ -52,6 +41,7 @@ async def test_a_wrong_checksum_is_counted_and_told_once_and_never_a_reading(kin
     with cable(tmp_path) as line, structlog.testing.capture_logs() as logged:
         source = make(kind, line.near)
         async with reading(source) as got:
+            await is_open(source)
             for said in (good, good.replace(b"21.5", b"22.5"), b"\r\n", good.replace(b"*", b"*0"), good):
                 await asyncio.to_thread(line.disturb, said)
             await until("both good ones", lambda: len(got) == 2)
@@ -81,6 +71,7 @@ async def test_a_command_has_its_answer_and_no_reading_is_lost_by_it(tmp_path: P
         jobs = source.text_line(str(line.near))
         assert jobs is not None
         async with node(line, {b"GATE 40\n": good + b"GATE=40\r\n" + good, b"GATE 50\n": good}), reading(source) as got:
+            await is_open(source)
             match = await jobs.do(lambda wire: wire.exchange(b"GATE 40\n", re.compile(r"GATE=(\d+)"), 5))
             assert match[1] == "40"
             with pytest.raises(UnavailableError):

@@ -71,6 +71,7 @@ def test_identify_names_the_sensor() -> None:
     found, asked = talk(identify("3"), ["314CAMPBLLCCS475 1.2SN 00123"])
     assert found == Identity("14", "CAMPBLLC", "CS475", "1.2", "SN 00123")
     assert asked == ["3I!"]
+    assert talk(identify("3"), ["312OLD"])[0] == Identity("12", "OLD", "", "", "")
 
 
 def test_measure_waits_for_the_service_request() -> None:

@@ -11,10 +11,11 @@ from satomori_edge.settings import ModbusSettings, Register, Slave
 from satomori_sample.modbus import Line
 from satomori_sample.modbus import Slave as SampleSlave
 from satomori_sample.serialport import SerialPort
-from support.edge import read_once, slaves
+from support.edge import slaves
 from support.mbpoll import mbpoll
 from support.ports import free_ports
 from support.serial import cable
+from support.sources import read_once
 
 # Of each register: how mbpoll asks for it. Its references count from 1, as a manual's 4xxxx and 3xxxx do.
 HOLDING = {

@@ -86,8 +86,8 @@ def test_xdr_by_type_and_id() -> None:
 
 
 def test_an_instrument_that_does_not_look_north_is_turned() -> None:
-    turned = NmeaSettings("x", "station", (NmeaField("MWV", "wind_direction", offset=330.0),))
-    assert parse(MWV, turned) == [("wind_direction", 9.0, "deg")]
+    turned = NmeaSettings("x", "station", (NmeaField("MWV", "wind_direction", offset=330.3),))
+    assert parse(MWV, turned) == [("wind_direction", 9.3, "deg")]
 
 
 def test_sentences_that_nobody_asked_for_are_passed_over() -> None:

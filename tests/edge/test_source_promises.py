@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,9 @@ import pytest
 import structlog
 
 from satomori_core.readings import Reading
-from satomori_edge.marks import Mark
-from satomori_edge.sources.base import Source
 from support.benches import BENCHES, Bench, mqtt_bench
 from support.edge import until
+from support.sources import reading
 
 
 @pytest.fixture(params=[pytest.param(b, marks=pytest.mark.servers) if b is mqtt_bench else b for b in BENCHES])
@@ -26,24 +24,6 @@ async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 def logged() -> Iterator[list[dict[str, Any]]]:
     with structlog.testing.capture_logs() as records:
         yield records  # type: ignore[misc]
-
-
-@asynccontextmanager
-async def reading(source: Source) -> AsyncIterator[list[Reading]]:
-    """The source runs for the length of the block; at its end it is cancelled, and stops at once."""
-    got: list[Reading] = []
-
-    async def sink(readings: Sequence[Reading], _mark: Mark | None = None, /) -> None:
-        got.extend(readings)
-
-    task = asyncio.create_task(source.run(sink))
-    try:
-        yield got
-        assert not task.done(), "a source never ends by itself"
-    finally:
-        task.cancel()
-        done, _ = await asyncio.wait([task], timeout=2)
-        assert done, "a source stops when it is cancelled"
 
 
 def events(logged: list[dict[str, Any]], event: str) -> int:

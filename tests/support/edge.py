@@ -24,9 +24,6 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from satomori_core.ranges import numbers
 from satomori_core.readings import Reading
 from satomori_core.senml import Ack, Loss, decode, encode_ack
-from satomori_edge.marks import Mark
-from satomori_edge.settings import ModbusSettings
-from satomori_edge.sources.modbus import ModbusSource
 from support.ports import free_ports
 
 
@@ -198,22 +195,6 @@ async def slaves(
         yield requests
     finally:
         await server.shutdown()  # type: ignore[no-untyped-call]
-
-
-async def read_once(settings: ModbusSettings) -> dict[str, float]:
-    """One round of a Modbus source, by metric."""
-    got: list[Reading] = []
-
-    async def sink(readings: Sequence[Reading], _mark: Mark | None = None, /) -> None:
-        got.extend(readings)
-
-    task = asyncio.create_task(ModbusSource(settings).run(sink))
-    try:
-        await until("a round of readings", lambda: got)
-    finally:
-        task.cancel()
-        await asyncio.wait([task], timeout=2)
-    return {reading.metric: reading.value for reading in got}
 
 
 async def until(what: str, look: Callable[[], object], timeout_s: float = 20.0) -> None:

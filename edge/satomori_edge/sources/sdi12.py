@@ -72,8 +72,8 @@ def crc(text: str) -> str:
 
 
 def identify(address: str) -> Conversation[Identity]:
-    """Raise SilentError."""
-    reply = re.compile(rf"{address}(\d\d)(.{{8}})(.{{6}})(.{{0,3}})(.*)")
+    """What it says of itself, cut where the standard cuts, also where it is too short. Raise SilentError."""
+    reply = re.compile(rf"{address}(\d\d)(.{{0,8}})(.{{0,6}})(.{{0,3}})(.*)")
     return (yield from _ask(f"{address}I!", reply, lambda m: Identity(*(group.strip() for group in m.groups()))))
 
 

@@ -69,4 +69,9 @@ def _reading(number: str, f: NmeaField, unit: str | None, device: str, at_us: in
         value = parse_number(number, f.scale, f.offset)
     except RejectedError as error:
         return RejectedError(error.reason, f"{f.sentence} {f.metric}: {error}")
-    return Reading(device, f.metric, at_us, value % 360 if f.metric == "wind_direction" else value, unit)
+    return Reading(device, f.metric, at_us, _turned(value) if f.metric == "wind_direction" else value, unit)
+
+
+def _turned(direction_deg: float) -> float:
+    """Within 0–360, without the tail that binary fractions leave."""
+    return round(direction_deg % 360, 6) % 360
