@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import structlog
 from pymodbus.server import ModbusSerialServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
@@ -61,9 +62,10 @@ async def test_a_dead_slave_leaves_the_others_their_rhythm(wire: Wire) -> None:
     """Ten values a slave in 2.5 s, none later than a silence and a half; and the dead one costs few of them."""
     async with slaves(wire.slaves_at, {1: [10], 3: [30]}, dead=[2]) as requests:
         members = tuple(Slave(unit, f"d{unit}", (Register(0, "rain", unit="mm"),)) for unit in (1, 2, 3))
-        source, got = await listen(
-            wire.settings(slaves=members, timeout_s=TIMEOUT_S, interval_s=INTERVAL_S), 10 * INTERVAL_S
-        )
+        with structlog.testing.capture_logs() as logged:
+            source, got = await listen(
+                wire.settings(slaves=members, timeout_s=TIMEOUT_S, interval_s=INTERVAL_S), 10 * INTERVAL_S
+            )
     for device in ("d1", "d3"):
         times = [at for at, reading in got if reading.device == device]
         assert len(times) >= 9
@@ -73,6 +75,8 @@ async def test_a_dead_slave_leaves_the_others_their_rhythm(wire: Wire) -> None:
     asked = sum(request[0] == 2 for request in requests)
     assert 2 <= asked <= 5
     assert source.slave_errors == {1: 0, 2: asked, 3: 0}
+    [told] = [record for record in logged if record["event"] == "slave does not answer"]
+    assert (told["unit"], told["device"], told["errors"]) == (2, "d2", 2)
 
 
 async def test_a_unit_that_a_gateway_does_not_reach_is_as_good_as_silent(wire: Wire) -> None:

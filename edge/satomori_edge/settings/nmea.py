@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from satomori_edge.settings.faults import Planned, between, found, metric_fault, name_fault, scale_fault, unit_words
+from satomori_edge.settings.faults import Planned, between, found, metric_fault, name_fault, scale_fault
 
 Sentence = Literal["MDA", "MTW", "MWV", "XDR"]
 
@@ -77,5 +77,5 @@ class NmeaSettings:
     def planned(self) -> Iterator[Planned]:
         for f in self.fields:
             item = f"{f.sentence} {f.transducer or ''}".rstrip()
-            unit = f.unit or unit_words(CARRIED.get((f.sentence, f.metric), ("", None))[1])
+            unit = f.unit or CARRIED.get((f.sentence, f.metric), ("", None))[1] or "(as it says)"
             yield Planned("nmea", self.port, item, self.device, f.metric, unit, None, self.port)

@@ -73,12 +73,10 @@ class ModbusSource(Source):
             self._count(slave)
             self._jobs.failed()
             if client.is_open and self._turns.failed(turn):
-                log.warning(
-                    "slave does not answer", source=self.name, unit=slave.unit, device=slave.device, why=str(error)
-                )
+                log.warning("slave does not answer", **self._about(slave), why=str(error))
         else:
             if self._turns.answered(turn):
-                log.info("slave answers again", source=self.name, unit=slave.unit, device=slave.device)
+                log.info("slave answers again", **self._about(slave))
         await sink(readings)
         self._check_open(client)
 
@@ -112,7 +110,11 @@ class ModbusSource(Source):
     def _tell_once(self, slave: Slave, what: str) -> None:
         if (slave.unit, what) not in self._told:
             self._told.add((slave.unit, what))
-            log.warning("slave refuses", source=self.name, unit=slave.unit, device=slave.device, what=what)
+            log.warning("slave refuses", **self._about(slave), what=what)
+
+    def _about(self, slave: Slave) -> dict[str, str | int]:
+        errors = self.slave_errors[slave.unit]
+        return {"source": self.name, "unit": slave.unit, "device": slave.device, "errors": errors}
 
 
 def _decode(register: Register, values: list[int]) -> float:

@@ -85,10 +85,10 @@ class Sdi12Source(Source):
         readings: list[Reading] = []
         if await self._go_on(_Round(sensor, self._measure(sensor, readings), readings), bus, paused, sink):
             if self._turns.answered(turn):
-                log.info("sensor answers again", source=self.name, address=sensor.address, device=sensor.device)
+                log.info("sensor answers again", **self._about(sensor))
         elif self._turns.failed(turn):
             self._known.discard(sensor.address)
-            log.warning("sensor does not answer", source=self.name, address=sensor.address, device=sensor.device)
+            log.warning("sensor does not answer", **self._about(sensor))
 
     async def _go_on(self, one: _Round, bus: "_Bus", paused: list[_Round], sink: Sink) -> bool:
         """To the end or the next pause; whether the sensor answers."""
@@ -116,13 +116,7 @@ class Sdi12Source(Source):
             if sensor.address not in self._known:
                 identity = yield from identify(sensor.address)
                 self._known.add(sensor.address)
-                log.info(
-                    "sensor is there",
-                    source=self.name,
-                    address=sensor.address,
-                    device=sensor.device,
-                    **asdict(identity),
-                )
+                log.info("sensor is there", **self._about(sensor), **asdict(identity))
             for command, wanted in sensor.commands().items():
                 try:
                     found = yield from measure(sensor.address, command, checked=sensor.crc)
@@ -151,10 +145,11 @@ class Sdi12Source(Source):
         self._count(sensor)
         if (sensor.address, error.reason) not in self._told:
             self._told.add((sensor.address, error.reason))
-            log.warning(
-                "answer is wrong", source=self.name, address=sensor.address, device=sensor.device, reason=error.reason,
-                what=str(error),
-            )  # fmt: skip
+            log.warning("answer is wrong", **self._about(sensor), reason=error.reason, what=str(error))
+
+    def _about(self, sensor: Sdi12Sensor) -> dict[str, str | int]:
+        errors = self.sensor_errors[sensor.address]
+        return {"source": self.name, "address": sensor.address, "device": sensor.device, "errors": errors}
 
 
 class _Bus:
