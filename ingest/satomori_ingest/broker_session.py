@@ -24,10 +24,6 @@ MESSAGE_OVERHEAD_BYTES = 300  # what a message costs us besides its payload, rou
 log = get_logger("ingest")
 
 
-def as_it_is(message: Message) -> Message:
-    return message
-
-
 @dataclass(frozen=True, slots=True)
 class Subscription:
     """`held_bytes_max`: how much may be handed over and not released before reading pauses.
@@ -38,7 +34,7 @@ class Subscription:
     filters: Sequence[str]
     held_bytes_max: int = 64_000_000
     qos: int = 1
-    prepare: Callable[[Message], Message] = as_it_is
+    prepare: Callable[[Message], Message] | None = None
 
 
 class GoneError(Exception):
@@ -141,13 +137,14 @@ class BrokerSession(ABC):
 
     # ------------------------------------------------------------------ one connection
 
-    def _take(self, messages: Sequence[Message]) -> None:
+    def _take(self, messages: list[Message]) -> None:
         """Hand these over, and stop reading where too much is held."""
-        prepared = [self._subscription.prepare(message) for message in messages]
-        self._held += sum(len(m.payload) + MESSAGE_OVERHEAD_BYTES for m in prepared)
+        if self._subscription.prepare is not None:
+            messages = [self._subscription.prepare(message) for message in messages]
+        self._held += sum(len(m.payload) + MESSAGE_OVERHEAD_BYTES for m in messages)
         if self._held > self._subscription.held_bytes_max:
             self._room.clear()
-        self._on_messages(prepared)
+        self._on_messages(messages)
 
     def _connected(self) -> None:
         self._ever = True

@@ -26,7 +26,7 @@ from satomori_core.logs import get_logger
 from satomori_core.senml import encode_ack
 from satomori_core.topics import STORED, Topic, subscription
 from satomori_core.vocabulary import Lane
-from satomori_ingest.broker_session import BrokerSession, Subscription, as_it_is
+from satomori_ingest.broker_session import BrokerSession, Subscription
 from satomori_ingest.commander import Commander
 from satomori_ingest.connections import BrokerConnection, ProtocolVersion, carried_elsewhere
 from satomori_ingest.decoders import Decoder, Decoders
@@ -70,12 +70,16 @@ class Stores:
 
 @dataclass(slots=True)
 class _Lane:
-    """What has come and is not drafted yet, in order; `since` is the loop's time when the first of it came."""
+    """What has come and is not drafted yet, in order; `since` is the loop's time when the first of it came.
+
+    `told`: that its broker sends what nobody asked for.
+    """
 
     name: str
     session: BrokerSession = field(init=False)
     waiting: deque[Message] = field(default_factory=deque)
     since: float = 0.0
+    told: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +189,15 @@ class Service:
         patterns = [pattern for decoder in decoders for pattern in decoder.filters]
 
         def receive_asked_for(messages: list[Message]) -> None:
-            asked = [m for m in messages if any(matches(pattern, m.topic) for pattern in patterns)]
-            if len(asked) < len(messages):
-                strange = [m for m in messages if m not in asked]
-                log.warning("a broker sent what we did not ask for", broker=lane.name, topic=strange[0].topic)
+            asked: list[Message] = []
+            strange: list[Message] = []
+            for message in messages:
+                known = any(matches(pattern, message.topic) for pattern in patterns)
+                (asked if known else strange).append(message)
+            if strange:
+                if not lane.told:
+                    log.warning("a broker sends what we did not ask for", broker=lane.name, topic=strange[0].topic)
+                lane.told = True
                 lane.session.release(strange)
             if asked:
                 receive(asked)
@@ -216,7 +225,7 @@ class Service:
             settings.receive_max,
         )
         kind = Session if broker.protocol == "5" else Session311
-        subscribed = Subscription(filters, settings.held_bytes_max, broker.qos, host.prepare if host else as_it_is)
+        subscribed = Subscription(filters, settings.held_bytes_max, broker.qos, host.prepare if host else None)
         session = kind(broker.address, identity, subscribed, on_messages, optional=broker.optional)
         if host is not None:
             host.session = session

@@ -223,6 +223,26 @@ async def test_a_third_partys_broker_may_not_speak_for_our_gateways(ingest: Inge
     assert taken == [foreign]
 
 
+async def test_workers_share_what_has_no_state_and_one_of_them_reads_sparkplug(ingest: Ingest, tmp_path: Path) -> None:
+    """A broker that only one worker connects to has nothing to share."""
+    path = tmp_path / "satomori.toml"
+    tables = FORMAT + '[[ingest.zigbee2mqtt]]\n[[ingest.sparkplug]]\nworker = "2"\n'
+    tables += table("mqtt://127.0.0.1:1", more='worker = "2"')
+
+    def filters(worker: str) -> list[list[str]]:
+        path.write_text(f'[ingest]\nshare = "x"\nworker = "{worker}"\n{tables}', encoding="utf-8")
+        service = Service(load_ingest(path), BrokerAddress("127.0.0.1", 1), ingest.stores)
+        return [list(lane.session._subscription.filters) for lane in service._fresh]
+
+    [first] = filters("1")
+    assert first == ["$share/x/satomori/v1/+/telemetry", "$share/x/zigbee2mqtt/#"]
+    second, things = filters("2")
+    assert second[:2] == first
+    assert [pattern for pattern in second[2:] if not pattern.startswith("spBv1.0/+/")] == []
+    assert len(second) == 8
+    assert things == ["v3/+/devices/+/up"]
+
+
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
