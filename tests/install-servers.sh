@@ -9,6 +9,7 @@ else
   need() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || wanted="$wanted $2"; }
   need mosquitto mosquitto
   need mosquitto_pub mosquitto-clients
+  need faketime faketime
   need influxd influxdb
   need nginx nginx-light
   need mbpoll mbpoll

@@ -99,12 +99,12 @@ class Field:
     actuator: str = "gate"
     device: str = "gate-1"
 
-    def start(self, *, wait: bool = True, under: tuple[str, ...] = ()) -> None:
-        """`wait`: until the actuator is at its fail-safe position, before which nothing is carried out."""
+    def start(self, *, goes_home: bool = True, under: tuple[str, ...] = ()) -> None:
+        """Until it is connected, and its actuator at its fail-safe position, before which nothing is carried out."""
         self.edge = Agent(self.config, self.state, under=under)
-        if wait:
+        if goes_home:
             wait_for("the fail-safe position", lambda: self.edge.events(SAFE), 20, 0.05)
-            wait_for("the broker", lambda: self.edge.events("connected"), 20, 0.05)
+        wait_for("the broker", lambda: self.edge.events("connected"), 20, 0.05)
 
     def kill(self) -> None:
         """With 9."""
