@@ -18,11 +18,11 @@ from satomori_sample.modbus import Line, Slave
 from satomori_sample.noise import Floats
 from satomori_sample.outbox import Outbox
 from satomori_sample.plan import Plan
-from satomori_sample.region import Region, Wire
+from satomori_sample.region import ACTUATORS, Region, Wire
 from satomori_sample.serialport import SerialPort
 from satomori_sample.state import State
 from satomori_sample.wire import Value, encode_line
-from satomori_sample.wiring import Register, port_name, registers_of, vendor_topic
+from satomori_sample.wiring import COIL, Register, port_name, registers_of, vendor_topic
 from satomori_sample.world import World
 
 OUTBOX = "outbox.sqlite"
@@ -121,11 +121,12 @@ class _Wire(Protocol):
 
 
 class _Bus:
-    """Modbus slaves on one line. A dead device does not answer."""
+    """Modbus slaves on one line. A dead device does not answer. A pump also runs while its coil is on."""
 
     def __init__(self, region: Region, wire: Wire, folder: Path) -> None:
+        driving = {region.device_of(asset) for _, _, asset, *_ in ACTUATORS}
         self._slaves: list[tuple[Slave, list[Register]]] = [
-            (Slave(), registers_of(region, device)) for device in wire.devices
+            (_driver() if device in driving else Slave(), registers_of(region, device)) for device in wire.devices
         ]
         line = Line({unit: slave for unit, (slave, _) in enumerate(self._slaves, 1)})
         self.port = SerialPort(folder / port_name(wire), lambda data: self.port.write(line.feed(data)))
@@ -138,9 +139,13 @@ class _Bus:
             for register in known:
                 value = float(values[register.place])
                 if register.type == "bool":
-                    slave.bits[register.address] = value > 0
+                    slave.bits[register.address] = value > 0 or slave.bits.get(COIL, False)
                 else:
                     slave.put(register.address, register.words(value))
+
+
+def _driver() -> Slave:
+    return Slave({COIL: False}, coils=frozenset({COIL}))
 
 
 class _TextLine:

@@ -1,4 +1,4 @@
-"""Modbus RTU slaves on one line, written from the specification: functions 1 to 4 (read bits and registers).
+"""Modbus RTU slaves on one line, written from the specification: functions 1 to 4 (read) and 5 (write one coil).
 
 Sources: Modbus Application Protocol 1.1b3, Modbus over Serial Line 1.02. Pure: bytes in, bytes out.
 """
@@ -11,16 +11,21 @@ REQUEST_BYTES = 8
 BUFFER_BYTES_MAX = 256
 BITS_MAX, REGISTERS_MAX = 2000, 125
 ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE = 1, 2, 3
-READ_BITS, READ_REGISTERS = (1, 2), (3, 4)
+READ_BITS, READ_REGISTERS, WRITE_COIL = (1, 2), (3, 4), 5
+ON, OFF = 0xFF00, 0x0000
 
 
 @dataclass(slots=True)
 class Slave:
-    """What one unit holds. Coils and discrete inputs are the same bits, holding and input registers the same words."""
+    """What one unit holds. Coils and discrete inputs are the same bits, holding and input registers the same words.
+
+    `coils`: which of the bits a master may write.
+    """
 
     bits: dict[int, bool] = field(default_factory=dict)
     registers: dict[int, int] = field(default_factory=dict)
     is_silent: bool = False
+    coils: frozenset[int] = frozenset()
 
     def put(self, address: int, words: Iterable[int]) -> None:
         self.registers.update(enumerate(words, address))
@@ -64,14 +69,24 @@ class Line:
         slave = self._slaves.get(unit)
         if slave is None or slave.is_silent:
             return b""
-        body = _read(slave, function, address, amount)
+        body = _write(slave, address, amount) if function == WRITE_COIL else _read(slave, function, address, amount)
         if isinstance(body, int):
             return framed(bytes([unit, function | 0x80, body]))
-        return framed(bytes([unit, function, len(body)]) + body)
+        return framed(bytes([unit, function]) + body)
+
+
+def _write(slave: Slave, address: int, value: int) -> bytes | int:
+    """An echo of what was asked for, or the exception code."""
+    if value not in {ON, OFF}:
+        return ILLEGAL_VALUE
+    if address not in slave.coils:
+        return ILLEGAL_ADDRESS
+    slave.bits[address] = value == ON
+    return struct.pack(">HH", address, value)
 
 
 def _read(slave: Slave, function: int, address: int, amount: int) -> bytes | int:
-    """What is asked for, or the exception code."""
+    """What is asked for after its length in bytes, or the exception code."""
     if function not in READ_BITS + READ_REGISTERS:
         return ILLEGAL_FUNCTION
     held: Mapping[int, int] = slave.bits if function in READ_BITS else slave.registers
@@ -82,5 +97,6 @@ def _read(slave: Slave, function: int, address: int, amount: int) -> bytes | int
         return ILLEGAL_ADDRESS
     if function in READ_BITS:
         total = sum(1 << i for i, place in enumerate(wanted) if held[place])
-        return total.to_bytes((amount + 7) // 8, "little")
-    return struct.pack(f">{amount}H", *(held[place] for place in wanted))
+        size = (amount + 7) // 8
+        return bytes([size]) + total.to_bytes(size, "little")
+    return struct.pack(f">B{amount}H", 2 * amount, *(held[place] for place in wanted))

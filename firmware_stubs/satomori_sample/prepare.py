@@ -6,12 +6,13 @@ from pathlib import Path
 from satomori_sample.broker import Broker
 from satomori_sample.places import GROUPS, ORGANISATIONS, SHARES, SITES
 from satomori_sample.plan import Plan, write_plan
-from satomori_sample.region import GATEWAYS, Region, Wire, build_region
+from satomori_sample.region import ACTUATORS, GATEWAYS, Region, Wire, build_region
 from satomori_sample.toml_text import table, tables
 from satomori_sample.wire import LINE_START
-from satomori_sample.wiring import BAUDRATE, port_name, registers_of, vendor_topic
+from satomori_sample.wiring import BAUDRATE, COIL, port_name, registers_of, vendor_topic
 
 SILENT_AFTER_S = 180
+RUN_S_MAX = 1800
 Row = Mapping[str, object]
 
 
@@ -88,6 +89,13 @@ def _registry(region: Region, interval_s: float) -> Iterator[tuple[str, Sequence
             for s in region.streams
         ],
     )
+    yield (
+        "actuator",
+        [
+            {"gateway": gateway, "name": name, "asset": asset, "label": label, "label_en": label_en}
+            for gateway, name, asset, _, label, label_en in ACTUATORS
+        ],
+    )
     yield "share", _rows(("organisation", "with", "group"), SHARES)
 
 
@@ -109,6 +117,7 @@ def edge_text(region: Region, gateway: str, folder: Path, plan: Plan) -> str:
         table("[broker]", _broker(plan.broker)),
         table("[edge]", {"gateway": gateway, "health_interval_s": 30.0}),
     ]
+    parts += _actuators(region, gateway)
     for wire in region.wires:
         if wire.gateway == gateway:
             parts += _WRITERS[wire.kind](region, wire, folder, plan)
@@ -118,6 +127,21 @@ def edge_text(region: Region, gateway: str, folder: Path, plan: Plan) -> str:
 def _broker(broker: Broker) -> dict[str, object]:
     password = {"file": broker.password_file} if broker.password_file else None
     return {"url": broker.url, "username": broker.username, "password": password, "ca_file": broker.ca_file}
+
+
+def _actuators(region: Region, gateway: str) -> Iterator[str]:
+    """Runs of half an hour at most; what is off is safe."""
+    own = [row for row in ACTUATORS if row[0] == gateway]
+    if own:
+        yield table("[edge.remote]", {"enabled": True})
+    for _, name, asset, kind, label, _ in own:
+        yield table(
+            "[[edge.actuator]]",
+            {
+                "name": name, "device": region.device_of(asset), "kind": kind, "label": label, "values": [0, 1],
+                "fail_safe": 0, "run_s_max": RUN_S_MAX, "registers": {"write": {"kind": "coil", "address": COIL}},
+            },
+        )  # fmt: skip
 
 
 def _modbus(region: Region, wire: Wire, folder: Path, plan: Plan) -> Iterator[str]:

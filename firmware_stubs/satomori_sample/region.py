@@ -87,6 +87,11 @@ WIRES: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("", "senml", "gw-hikari-village", ("hikari-bridge-1", "tani-ike", "oku-ike")),
     ("", "senml", "gw-prefecture", ("kendo-bridge-1", "kendo-slope-1")),
 )
+# What may be operated: its gateway, name, the asset whose device drives it, kind, Japanese, English.
+ACTUATORS: tuple[tuple[str, str, str, str, str, str], ...] = (
+    ("gw-aoba-water", "pump-1", "aoba-pump-1", "pump", "ポンプの手動運転", "Pump by hand"),
+    ("gw-hamakaze", "fan-1", "hamakaze-house-1", "fan", "換気扇", "Ventilation fan"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +151,9 @@ class Region:
     def streams_of(self, device: str) -> list[tuple[int, Stream]]:
         """The device's datastreams with their place in `streams`."""
         return [(i, stream) for i, stream in enumerate(self.streams) if stream.device == device]
+
+    def device_of(self, asset: str) -> str:
+        return next(device.id for device in self.devices.values() if device.asset == asset)
 
     def behind(self, gateway: str) -> list[tuple[int, Stream]]:
         return [(i, stream) for i, stream in enumerate(self.streams) if stream.gateway == gateway]

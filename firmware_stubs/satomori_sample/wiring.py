@@ -7,6 +7,7 @@ from types import MappingProxyType
 from satomori_sample.region import Region, Stream, Wire
 
 BAUDRATE = 9600
+COIL = 100  # of a device that drives an actuator
 # Metric -> type of its registers; a value is raw * resolution. What is not here is uint16.
 REGISTER_TYPES: Mapping[str, str] = MappingProxyType(
     {

@@ -21,7 +21,7 @@ from satomori_sample.live import TRUTH, Live
 from satomori_sample.outbox import Outbox
 from satomori_sample.plan import Plan, load_plan, write_plan
 from satomori_sample.prepare import prepare
-from satomori_sample.region import build_region
+from satomori_sample.region import ACTUATORS, build_region
 from satomori_sample.state import State
 from satomori_sample.wire import Value
 from satomori_sample.world import World
@@ -85,6 +85,28 @@ async def test_a_pump_runs_or_not_as_a_discrete_input(tmp_path: Path) -> None:
     assert await asyncio.to_thread(read) == (said("aoba-pump-2-monitor")["pump_running"] == 1)
 
 
+async def test_a_pump_whose_coil_is_on_says_that_it_runs(live: Live, tmp_path: Path) -> None:
+    """Whatever the world says of it; off again, it follows the world."""
+    says = said("aoba-pump-1-monitor")["pump_running"] == 1
+
+    def talk(is_on: bool | None) -> bool:
+        """Write the coil unless None; whether the pump runs."""
+        client = ModbusSerialClient(str(tmp_path / "sample" / "tty-aoba-pumps"), baudrate=9600, timeout=2)
+        assert client.connect()
+        if is_on is not None:
+            assert not client.write_coil(100, is_on, device_id=1).isError()
+            assert client.read_coils(100, count=1, device_id=1).bits[0] is is_on
+            assert client.write_coil(0, is_on, device_id=1).isError()
+        runs = bool(client.read_discrete_inputs(0, count=1, device_id=1).bits[0])
+        client.close()  # type: ignore[no-untyped-call]
+        return runs
+
+    for is_on in (True, False):
+        await asyncio.to_thread(talk, is_on)
+        live.tick(AT_S)
+        assert await asyncio.to_thread(talk, None) is (is_on or says)
+
+
 async def test_plain_serial_reads_checked_lines_and_only_new_ones(live: Live, tmp_path: Path) -> None:
     """Five nodes on one receiver; what was said before somebody listened is gone, as on copper."""
     with serial.Serial(str(tmp_path / "sample" / "tty-inaho-radio"), 9600, timeout=2) as port:
@@ -146,6 +168,8 @@ def test_the_edge_agents_settings_load(tmp_path: Path) -> None:
     assert {edge.gateway for edge in edges} == {w.gateway for w in REGION.wires if w.kind != "senml"}
     devices = {slave.device for edge in edges for bus in edge.modbus for slave in bus.slaves}
     assert devices == {d for w in REGION.wires if w.kind == "modbus" for d in w.devices}
+    operated = {(edge.gateway, actuator.name) for edge in edges for actuator in edge.actuator if edge.remote.enabled}
+    assert operated == {(gateway, name) for gateway, name, *_ in ACTUATORS}
     assert sum(len(edge.text) for edge in edges) == 3
     assert [edge.mqtt[0].url for edge in edges if edge.mqtt] == ["mqtt://broker.test:1884"]
 

@@ -96,7 +96,12 @@ def request(unit: int, function: int, address: int, amount: int) -> bytes:
 
 
 def two_slaves() -> Line:
-    return Line({1: Slave({0: True, 1: False, 2: True}, {0: 0x1234, 1: 7}), 2: Slave({}, {0: 1}, is_silent=True)})
+    return Line(
+        {
+            1: Slave({0: True, 1: False, 2: True}, {0: 0x1234, 1: 7}, coils=frozenset({1})),
+            2: Slave({}, {0: 1}, is_silent=True),
+        }
+    )
 
 
 def test_the_specifications_example_checksum() -> None:
@@ -114,6 +119,11 @@ def test_the_specifications_example_checksum() -> None:
         (request(1, 4, 0, 126), framed(b"\x01\x84\x03")),
         (request(1, 4, 0, 0), framed(b"\x01\x84\x03")),
         (request(1, 6, 0, 1), framed(b"\x01\x86\x01")),
+        (request(1, 5, 1, 0xFF00), request(1, 5, 1, 0xFF00)),
+        (request(1, 5, 1, 0x0001), framed(b"\x01\x85\x03")),
+        (request(1, 5, 0, 0xFF00), framed(b"\x01\x85\x02")),
+        (request(1, 5, 1, 0xFF00) + request(1, 1, 1, 1), request(1, 5, 1, 0xFF00) + framed(b"\x01\x01\x01\x01")),
+        (request(1, 5, 1, 0x0000) + request(1, 1, 1, 1), request(1, 5, 1, 0x0000) + framed(b"\x01\x01\x01\x00")),
         (request(2, 4, 0, 1), b""),
         (request(9, 4, 0, 1), b""),
         (b"\x01\x04\x00\x00\x00\x01\xff\xff", b""),

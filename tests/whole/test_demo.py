@@ -8,12 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 from paho.mqtt import publish
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
+from satomori_api.accounts import hash_token
+from satomori_core.clock import DAY_US, now_us
+from satomori_store.models import Session, User
+from satomori_store.opening import open_registry
+from satomori_store.registry import changing
 from support.chromium import SCREENS, chromium, need_chromium, open_context
 from support.running import Up, running, satomori, wait_for
 from support.screenshots import NAMES, SIZE_MOST, log_in, take
@@ -67,6 +73,35 @@ def test_pictures_of_the_live_region_for_the_readme(demo: Up, tmp_path: Path) ->
         taken = take(browser, base, logged_in, Path(os.environ.get("SATOMORI_SCREENSHOTS") or tmp_path))
     assert len(taken) == len(SCREENS) * len(NAMES)
     assert all(0 < picture.stat().st_size <= SIZE_MOST for picture in taken)
+
+
+def test_a_pump_is_started_and_stopped_from_afar(demo: Up) -> None:
+    """By the API and a real edge agent: the coil of the sample's slave is read back, and the run's end is told."""
+    engine = open_registry(demo.state, demo.config)
+    with changing(engine) as rows:
+        rows.add(User(id="operator", name="当番", role="admin"))
+        rows.flush()
+        rows.add(Session(token_hash=hash_token("token-of-operator"), user_id="operator", expires_us=now_us() + DAY_US))
+    engine.dispose()
+    headers = {"Authorization": "Bearer token-of-operator"}
+    base = f"http://127.0.0.1:{demo.api_port}/api/v1"
+    with httpx.Client(headers=headers, timeout=20) as client:
+
+        def order(key: str, **more: object) -> str:
+            body = {"actuator": "pump-1", "why": "試し運転", "idempotency_key": key, **more}
+            answer = client.post(f"{base}/assets/aoba-pump-1/commands", json=body)
+            assert answer.status_code == 202, answer.text
+            return str(answer.json()["id"])
+
+        def is_so(id_: str, **wanted: object) -> bool:
+            found: dict[str, object] = client.get(f"{base}/commands/{id_}").json()
+            return wanted.items() <= found.items()
+
+        run = order("1", value=1, run_s=600)
+        wait_for("the pump is on", lambda: is_so(run, state="done", read_back=1.0), 30)
+        stop = order("2", action="stop")
+        wait_for("the pump is off", lambda: is_so(stop, state="done", read_back=0.0), 30)
+        wait_for("the run's end is told", lambda: is_so(run, ended_why="stopped"), 30)
 
 
 def test_a_second_up_on_the_same_state_is_refused(demo: Up) -> None:
