@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from satomori_core.clock import now_us
+from satomori_core.errors import RejectedError
 from satomori_core.logs import get_logger
 from satomori_ingest.broker_session import BrokerSession
 from satomori_ingest.decoders.sparkplug import SparkplugDecoder
@@ -34,14 +35,17 @@ class SparkplugHost:
 
     def _tell(self, message: Message, taken: Taken) -> None:
         decoder = next((d for d in self._decoders if any(matches(f, message.topic) for f in d.filters)), None)
+        try:
+            address = parse_address(message.topic)
+        except RejectedError:
+            return  # the decoder refuses it
         if decoder is None:
             return
-        address = parse_address(message.topic)
         if taken.rebirth and self.session is not None:
             log.warning("sparkplug birth asked for", node=address.node_id, reason=taken.rebirth)
             self.session.publish([(address.command_topic, rebirth(now_us()))])
-        elif taken.told:
-            log.debug("sparkplug node out of order", node=address.node_id, reason=taken.told)
+        elif taken.told and address.kind == "NDEATH":  # gaps are told when the birth is asked for, with their number
+            log.warning("sparkplug death not believed", node=address.node_id, reason=taken.told)
         if taken.online is not None and decoder.nodes_are_gateways:
             self._on_presence(decoder.gateway(message.topic), taken.online, message.received_at_us)
         if address.kind in {"NBIRTH", "DBIRTH"}:

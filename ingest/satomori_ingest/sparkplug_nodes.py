@@ -49,9 +49,10 @@ KINDS = tuple(_LEVELS)
 
 
 def parse_address(topic: str) -> Address:
-    """Raise RejectedError for a topic that is none of these."""
+    """Raise RejectedError for a topic that is none of these, or to whose node nothing could be said."""
     levels = topic.split("/")
-    if len(levels) < 4 or levels[0] != NAMESPACE or _LEVELS.get(levels[2]) != len(levels):
+    speakable = not any(letter in topic for letter in "+#\0")
+    if len(levels) < 4 or levels[0] != NAMESPACE or _LEVELS.get(levels[2]) != len(levels) or not speakable:
         raise RejectedError("topic", f"topic {topic!r} is no Sparkplug topic that we read")
     return Address(levels[1], levels[2], levels[3], levels[4] if len(levels) > 4 else "")
 
@@ -84,6 +85,7 @@ class _Node:
     seq: int | None = None
     epoch: int = 0
     devices: dict[str, _Device] = field(default_factory=dict)
+    gaps: int = 0
     asked_us: int = 0
     wait_us: int = 0
 
@@ -120,8 +122,12 @@ class Nodes:
         elif address.kind in {"NBIRTH", "DBIRTH"}:
             _learn(node, address.device, parsed)
         unknown = _resolve(node.devices.get(address.device, _Device()), parsed)
+        node.gaps += bool(told)
         why = told or ("" if node.born else "no birth of this node is known") or unknown
-        rebirth = why if why and self._may_ask(node, at_us) else ""
+        rebirth = ""
+        if why and self._may_ask(node, at_us):
+            rebirth = f"{why}; gap {node.gaps} since it was last asked" if node.gaps > 1 else why
+            node.gaps = 0
         return Taken(parsed.SerializeToString(), rebirth, True if address.kind == "NBIRTH" else None, told)
 
     def _node(self, address: Address) -> _Node:

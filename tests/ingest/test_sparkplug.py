@@ -20,11 +20,13 @@ from satomori_ingest.decoders import Decoded, Values
 from satomori_ingest.decoders.sparkplug import SparkplugDecoder, SparkplugSettings
 from satomori_ingest.filters import matches
 from satomori_ingest.settings import load_ingest
+from satomori_ingest.sparkplug_host import SparkplugHost
 from satomori_ingest.sparkplug_nodes import NODES_MAX, REBIRTHS_PER_SECOND_MAX, Nodes, Taken
 from satomori_ingest.sparkplug_payload import parse_payload, rebirth
 from satomori_store.models import Gateway
 from satomori_store.registry import transaction
 from support.ingest_process import IngestProcess, ingest_process
+from support.ingesting import message
 from support.mosquitto import Mosquitto, mosquitto
 
 AT_US = 1_780_282_800 * SECOND_US
@@ -161,6 +163,18 @@ def test_a_gap_is_told_and_the_birth_asked_for_but_numbers_still_hold(node: Node
     assert "5, expected 3" in taken.told
     assert taken.rebirth
     assert values(taken) == [("farm.node-1.tank/air_temperature", 20.5)]
+
+
+def test_gaps_that_can_not_be_told_at_once_are_counted(node: Node) -> None:
+    """Every second message is lost: one line each time that the birth is asked for, with the number of gaps."""
+    node.nbirth()
+    node.dbirth()
+    reasons = [taken.rebirth for seq in range(3, 40, 2) if (taken := node.ddata(seq)).rebirth]
+    assert reasons == [
+        "sequence number 3, expected 2",
+        "sequence number 13, expected 12; gap 5 since it was last asked",
+        "sequence number 33, expected 32; gap 10 since it was last asked",
+    ]
 
 
 @pytest.mark.parametrize("reconnected", [False, True])
@@ -300,6 +314,18 @@ def test_what_is_no_node_is_not_subscribed() -> None:
     assert [t for t in (*read_topics, *others) if any(matches(f, t) for f in filters)] == list(read_topics)
 
 
+@pytest.mark.parametrize(
+    "topic", ["spBv1.0/+/NDATA/node-1", "spBv1.0/farm/NDATA/#", "spBv1.0/farm/NDATA/n/d", "spBv1.0/x"]
+)
+def test_a_topic_that_no_node_has_asks_for_nothing(topic: str) -> None:
+    """To publish to a wildcard would end our own connection."""
+    payload = spb.NData(AT_MS, 3, (metric(1.0),)).encode()
+    assert Nodes().take(topic, payload, 1, AT_US) == Taken(payload)
+    host = SparkplugHost([DECODER], lambda *_: None)
+    sent = message(payload, topic)
+    assert host.prepare(sent) == sent
+
+
 def test_too_many_metrics_are_refused() -> None:
     many = b"\x12\x00" * 10_001
     with pytest.raises(RejectedError, match="metrics"):
@@ -400,34 +426,51 @@ def online(ingest: IngestProcess) -> bool | None:
         return session.scalars(select(Gateway.online).where(Gateway.id == "farm.node-1")).one()
 
 
+@pytest.fixture(params=["main broker", "another, by 3.1.1"])
+def running(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Mosquitto, IngestProcess]]:
+    """The broker that the node is on, told to keep QoS 0 for who is away, and ingest."""
+    (tmp_path / "nodes").mkdir()
+    with mosquitto(tmp_path / "nodes", more=["queue_qos0_messages true"]) as nodes:
+        if request.param == "main broker":
+            settings = f'[broker]\nurl = "{nodes.url}"\n' + FORMAT
+            with ingest_process(tmp_path, settings, REGISTRY) as ingest:
+                yield nodes, ingest
+            return
+        with mosquitto(tmp_path) as main:
+            settings = f'[broker]\nurl = "{main.url}"\n' + FORMAT
+            settings += f'[[ingest.broker]]\nname = "nodes"\nurl = "{nodes.url}"\n'
+            settings += 'protocol = "3.1.1"\ncarries = ["sparkplug"]\n'
+            with ingest_process(tmp_path, settings, REGISTRY, sessions=5) as ingest:
+                yield nodes, ingest
+
+
 @pytest.mark.servers
-@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
-async def test_a_nodes_values_through_a_restart_of_ingest(tmp_path: Path, protocol: str) -> None:
+async def test_a_nodes_values_through_a_restart_of_ingest(
+    running: tuple[Mosquitto, IngestProcess], tmp_path: Path
+) -> None:
     """After it the numbers mean nothing to us: the node is asked for its birth, and what came meanwhile is set aside.
 
-    The broker keeps QoS 0 for us, as it was told to. So nothing is missing but what we held unstored when we were
-    killed, right after the last that is stored: a message of QoS 0 is not sent twice.
+    So nothing is missing but what we held unstored when we were killed, right after the last that is stored: a message
+    of QoS 0 is not sent twice.
     """
-    settings = f'[ingest]\nprotocol = "{protocol}"\n' + FORMAT
+    broker, ingest = running
     said = tmp_path / "said"
-    with mosquitto(tmp_path, more=["queue_qos0_messages true"]) as broker:
-        settings = f'[broker]\nurl = "{broker.url}"\n' + settings
-        with ingest_process(tmp_path, settings, REGISTRY) as ingest, peer(broker, said) as node:
-            await asyncio.to_thread(ingest.wait, "some stored", lambda: len(stored(ingest)) > 20)
-            await asyncio.to_thread(ingest.wait, "there", lambda: online(ingest) is True)
-            ingest.kill()
-            last = -min(stored(ingest))
-            await asyncio.to_thread(ingest.start)
-            await asyncio.to_thread(ingest.wait, "all said", lambda: "said" in said.read_text())
-            number = int(said.read_text().removeprefix("said"))
-            await asyncio.to_thread(ingest.wait, "the last", lambda: -number in stored(ingest))
-            assert "sparkplug birth asked for" in ingest.log()
-            aside = [entry.row for entry in ingest.stores.ledger.quarantine() if entry.row.reason == "no_birth"]
-            alone = [parse_payload(row.payload).metrics for row in aside]
-            kept = {m.int_value - 2**16 for metrics in alone for m in metrics}
-            assert aside
-            missing = set(range(-number, 0)) - stored(ingest) - kept
-            assert missing == {-n for n in range(last + 1, last + 1 + len(missing))}
-            assert len(missing) < 20
-            node.kill()  # the broker speaks its will
-            await asyncio.to_thread(ingest.wait, "gone", lambda: online(ingest) is False)
+    with peer(broker, said) as node:
+        await asyncio.to_thread(ingest.wait, "some stored", lambda: len(stored(ingest)) > 20)
+        await asyncio.to_thread(ingest.wait, "there", lambda: online(ingest) is True)
+        ingest.kill()
+        last = -min(stored(ingest))
+        await asyncio.to_thread(ingest.start)
+        await asyncio.to_thread(ingest.wait, "all said", lambda: "said" in said.read_text())
+        number = int(said.read_text().removeprefix("said"))
+        await asyncio.to_thread(ingest.wait, "the last", lambda: -number in stored(ingest))
+        assert "sparkplug birth asked for" in ingest.log()
+        aside = [entry.row for entry in ingest.stores.ledger.quarantine() if entry.row.reason == "no_birth"]
+        alone = [parse_payload(row.payload).metrics for row in aside]
+        kept = {m.int_value - 2**16 for metrics in alone for m in metrics}
+        assert aside
+        missing = set(range(-number, 0)) - stored(ingest) - kept
+        assert missing == {-n for n in range(last + 1, last + 1 + len(missing))}
+        assert len(missing) < 20
+        node.kill()  # the broker speaks its will
+        await asyncio.to_thread(ingest.wait, "gone", lambda: online(ingest) is False)
