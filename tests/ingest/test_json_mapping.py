@@ -87,6 +87,16 @@ def test_a_list_of_records_shares_what_stands_above_it() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [(True, 1.0), ("ON", 1.0), ("off", 0.0), (" 7 ", 7.0), ("1e2", 100.0), ("１２", 12.0), ("1_0", None), ("", None)],
+)
+def test_a_number_may_be_written_in_several_ways(sent: object, expected: float | None) -> None:
+    decoded = decoder().decode("vendor/s/d1/up", message(values={"temp": sent}), NOW)
+    assert [value for _, _, value, _ in decoded.values] == ([] if expected is None else [expected])
+    assert [fault.reason for fault in decoded.faults] == (["not_numeric"] if expected is None else [])
+
+
 def test_one_field_that_is_no_number_spoils_no_other() -> None:
     decoded = decoder().decode("vendor/s/d1/up", message(values={"temp": "broken", "hum": "61.5"}), NOW)
     assert [(name, value) for name, _, value, _ in decoded.values] == [("d1/relative_humidity", 61.5)]

@@ -306,7 +306,7 @@ def to_object(document: object) -> dict[str, object]:
 
 def to_number(sent: object, path: str, reason: str = "not_numeric") -> float:
     """Numbers, booleans, numbers written as text, as many vendors do, and on and off. Raise RejectedError."""
-    if not isinstance(sent, int | float | str):
+    if not isinstance(sent, int | float | str) or (isinstance(sent, str) and "_" in sent):  # Python reads 1_0 as 10
         _refuse(reason, path, sent)
     try:
         return float(sent)
