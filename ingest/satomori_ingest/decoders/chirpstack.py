@@ -71,7 +71,7 @@ class ChirpstackDecoder(FormatDecoder):
             places = self._fields.read(collected, device, at_us, decoded, Origin(kept, "object"))
             if not places and (decoded or document.get("data")):
                 raise RejectedError("no_fields", NOTHING_DECODED)
-            radio = {"rxInfo": best_signal(document.get("rxInfo")), "fCnt": document.get("fCnt", 0)}
+            radio = {"rxInfo": best_signal(document.get("rxInfo")), "fCnt": document.get("fCnt")}
             self._fields.read(collected, device, at_us, radio, Origin(kept))
         return collected.decoded(self._owner(device))
 

@@ -98,7 +98,7 @@ class ThingsStackDecoder(FormatDecoder):
         radio = {
             "rx_metadata": best_signal(uplink.get("rx_metadata")),
             "last_battery_percentage": uplink.get("last_battery_percentage"),
-            "f_cnt": uplink.get("f_cnt", 0),
+            "f_cnt": uplink.get("f_cnt"),
         }
         self._fields.read(collected, device, at_us, radio, Origin(kept, "uplink_message"))
         return collected.decoded(self._owner(device))
