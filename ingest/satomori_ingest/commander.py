@@ -98,16 +98,14 @@ class Commander:
         at_us = now_us()
         with transaction(self._registry) as session:
             for message in replies:
-                topic = parse_topic(message.topic)
+                gateway = ""
                 try:
-                    reply = decode_reply(message.payload)
-                    row = take_reply(session, topic.gateway, reply, message.received_at_us)
+                    gateway = parse_topic(message.topic).gateway
+                    row = take_reply(session, gateway, decode_reply(message.payload), message.received_at_us)
                 except RejectedError as error:
-                    refused.append(_set_aside(message, topic.gateway, error))
+                    refused.append(_set_aside(message, gateway, error))
                 else:
-                    log.info(
-                        "reply", id=row.id, gateway=topic.gateway, state=row.state, reason=row.reason, late=row.late
-                    )
+                    log.info("reply", id=row.id, gateway=gateway, state=row.state, reason=row.reason, late=row.late)
         if refused:
             with writing(self._ledger.engine) as connection:
                 self._ledger.record(connection, Batch(received_at_us=at_us, quarantine=refused), at_us)

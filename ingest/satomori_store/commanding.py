@@ -8,7 +8,6 @@ A command is sent again with the same id until there is a reply or it expires: a
 says first is the outcome; what it says later only adds to it.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
@@ -23,6 +22,8 @@ RESEND_US = 2 * SECOND_US
 GRACE_US = 10 * SECOND_US
 ACTUATORS_MAX = 100  # of one gateway
 VALUES_MAX = 50
+NUMBER_MAX = 1e15
+SETTLE_S_MAX = 3600.0
 WORDS_LETTERS_MAX = 100
 NOT_SENT = "not_sent"
 
@@ -153,6 +154,8 @@ def parse_allowed(document: object) -> Allowed:
     )
     if not allowed.values and (allowed.min is None or allowed.max is None):
         raise RejectedError("actuator", f"{name}: neither values nor min and max")
+    if not 0 <= allowed.settle_s <= SETTLE_S_MAX:
+        raise RejectedError("actuator", f"{name}: settle_s is {allowed.settle_s:g}, not 0 to {SETTLE_S_MAX:g}")
     return allowed
 
 
@@ -203,6 +206,7 @@ def _maybe(document: Mapping[str, object], key: str) -> float | None:
 
 
 def _number(name: str, key: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise RejectedError("actuator", f"{name}: {key} has {value!r}, not a number")
-    return float(value)
+    """NaN lies in no range."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and -NUMBER_MAX <= value <= NUMBER_MAX:
+        return float(value)
+    raise RejectedError("actuator", f"{name}: {key} has what is no number up to {NUMBER_MAX:g}")

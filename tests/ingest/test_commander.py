@@ -110,6 +110,7 @@ async def test_a_reply_that_comes_while_ingest_is_dead_is_not_lost(tmp_path: Pat
                 for bad in (b"\xff", b'{"id": "x"}', b"x" * 5000):
                     await hand.reply(bad)
                 await hand.reply(done({"id": "nobodys", "args": {}}))
+                await hand.client.publish("satomori/v1/no name/reply", b"{}", qos=1)
                 await hand.reply(done(hand.commands[0]))
                 with transaction(ingest.stores.registry) as session:
                     row = session.get_one(Command, id_)
@@ -118,7 +119,7 @@ async def test_a_reply_that_comes_while_ingest_is_dead_is_not_lost(tmp_path: Pat
                 await until("the outcome", lambda: shown(ingest, id_).state == "done")
                 assert not shown(ingest, id_).late
         reasons = {entry.row.reason for entry in ingest.stores.ledger.quarantine()}
-        assert reasons == {"not_json", "not_command", "too_large", "unknown_command"}
+        assert reasons == {"not_json", "not_command", "too_large", "unknown_command", "topic"}
 
 
 async def test_two_workers_send_a_command_once(tmp_path: Path) -> None:

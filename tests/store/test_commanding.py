@@ -133,7 +133,8 @@ def test_what_a_gateway_says_is_kept_as_said(document: dict[str, object]) -> Non
     [
         None, [], {}, {"name": "a b", "values": [1]}, {"name": "g"}, {"name": "g", "min": 0},
         {"name": "g", "values": "01"}, {"name": "g", "values": ["1"]}, {"name": "g", "values": [True]},
-        {"name": "g", "values": [float("nan")]},
+        {"name": "g", "values": [float("nan")]}, {"name": "g", "values": [10**400]}, {**GATE, "settle_s": 1e300},
+        {**GATE, "settle_s": -1},
         {"name": "g", "values": [1] * 51}, {"name": "g", "values": [1], "unit": 3},
         {"name": "g", "values": [1], "run_s_max": "long"},
     ],
@@ -142,6 +143,20 @@ def test_what_is_no_actuator_is_turned_away(document: object) -> None:
     with pytest.raises(RejectedError) as told:
         parse_allowed(document)
     assert told.value.reason == "actuator"
+
+
+ANY = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.lists(st.floats(), max_size=3)
+KEYS = ("label", "device", "unit", "values", "min", "max", "fail_safe", "run_s_max", "settle_s")
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), ANY))
+def test_whatever_a_status_says_is_kept_or_turned_away(document: dict[str, object]) -> None:
+    """And what is kept can be written and read as JSON that any database takes."""
+    try:
+        allowed = parse_allowed({"name": "g", **document})
+    except RejectedError:
+        return
+    assert from_json(json.loads(json.dumps(allowed.to_json(), allow_nan=False))) == allowed
 
 
 @pytest.mark.parametrize(

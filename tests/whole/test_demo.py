@@ -77,6 +77,8 @@ def test_pictures_of_the_live_region_for_the_readme(demo: Up, tmp_path: Path) ->
 
 def test_a_pump_is_started_and_stopped_from_afar(demo: Up) -> None:
     """By the API and a real edge agent: the coil of the sample's slave is read back, and the run's end is told."""
+    offered = "SELECT 1 FROM actuator WHERE name = 'pump-1' AND allows IS NOT NULL"
+    wait_for("the gateway offers its pump", lambda: demo.registry(offered), HISTORY_WITHIN_S)
     engine = open_registry(demo.state, demo.config)
     with changing(engine) as rows:
         rows.add(User(id="operator", name="当番", role="admin"))
