@@ -115,9 +115,13 @@ class Fuzzer:
         self._watched = [Watched(decoder) for decoder in formats.values()]
         corpus = [message for case in case_names() for message in messages_of(case)]
         self._payloads = [message.payload for message in corpus]
+        self._of_topic: dict[str, Watched | None] = {}
         self._corpus: dict[str, list[CaseMessage]] = {}
         for message in corpus:
-            self._corpus.setdefault(self._format(message.topic).name, []).append(message)
+            watched = self._format(message.topic)
+            if watched is None:
+                raise LookupError(f"no format reads {message.topic!r} of case {message.case}")
+            self._corpus.setdefault(watched.name, []).append(message)
         self._stores = open_stores(state, None)
         write_registry(self._stores, state, text=registry_of(corpus))
         self._dry, self._wet = self._pipeline(self._stores), self._pipeline(self._stores)
@@ -136,8 +140,17 @@ class Fuzzer:
             lambda stream: owner_of_stream(stores.ledger, stream),
         )
 
-    def _format(self, topic: str) -> Watched:
-        return next(w for w in self._watched if any(matches(pattern, topic) for pattern in w.filters))
+    def _format(self, topic: str) -> Watched | None:
+        if topic not in self._of_topic:
+            fitting = (w for w in self._watched if any(matches(pattern, topic) for pattern in w.filters))
+            self._of_topic[topic] = next(fitting, None)
+        return self._of_topic[topic]
+
+    def _tally(self, topic: str) -> Tally:
+        watched = self._format(topic)
+        if watched is None:
+            raise LookupError(topic)
+        return watched.tally
 
     def tallies(self) -> dict[str, Tally]:
         return {watched.name: watched.tally for watched in self._watched}
@@ -160,8 +173,7 @@ class Fuzzer:
         levels = topic.split("/")
         levels[chance.randrange(len(levels))] = chance.choice(TOPIC_LEVELS)
         other = "/".join(levels)
-        read = any(matches(pattern, other) for watched in self._watched for pattern in watched.filters)
-        return other if read else topic
+        return topic if self._format(other) is None else other
 
     def run(self, batch: int) -> None:
         """Raise CrashError where a message is lost, counted twice, or breaks anything."""
@@ -195,9 +207,9 @@ class Fuzzer:
             what = f"{draft.messages} of {len(messages)} messages; {became} of {expected} records"
             raise AssertionError(f"the counts don't add up: {what}")
         for row in draft.quarantine:
-            self._format(row.topic).tally.set_aside[row.reason] += 1
+            self._tally(row.topic).set_aside[row.reason] += 1
         for index in draft._part_of_row.tolist():
-            self._format(draft.parts[index].message.topic).tally.stored += 1
+            self._tally(draft.parts[index].message.topic).stored += 1
         return draft
 
     def _write(self, draft: Draft) -> None:

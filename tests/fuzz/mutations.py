@@ -48,7 +48,7 @@ ODD_METRICS: Sequence[tuple[str, Sequence[object]]] = (
 _VALUE = re.compile(rb'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*')
 _PAIR = re.compile(rb'("(?:[^"\\]|\\.)*"\s*:\s*)("(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*)')
 _NESTINGS = ((b"[", b"]"), (b'{"a":', b"}"), (b'{"object":', b"}"))
-BOMB_BYTES = 64_000_000
+BOMB_BYTES = 16_000_000
 
 Mutation = Callable[[bytes, Sequence[bytes], Random], bytes]
 

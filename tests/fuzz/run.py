@@ -4,6 +4,7 @@ Progress goes to stderr, the table to stdout. It ends with status 1 at the first
 counted in quarantine, and says how to run that one again.
 """
 
+import math
 import sys
 import time
 from collections.abc import Mapping
@@ -17,10 +18,13 @@ from fuzz.fuzzing import BATCH_MESSAGES, CrashError, Tally, fuzzer
 PROGRESS_S = 30.0
 
 
-def run_share(seed: int, batches: range, *, tell: bool) -> dict[str, Tally]:
+def run_share(seed: int, batches: range, *, minutes: float, tell: bool) -> dict[str, Tally]:
+    started = time.monotonic()
     with fuzzer(seed) as fuzz:
         told = time.monotonic()
         for done, batch in enumerate(batches):
+            if time.monotonic() - started > minutes * 60:
+                break
             fuzz.run(batch)
             if tell and time.monotonic() - told > PROGRESS_S:
                 told = time.monotonic()
@@ -48,18 +52,19 @@ def markdown(tallies: Mapping[str, Tally]) -> str:
 @click.option("--messages", default=1_000_000, show_default=True)
 @click.option("--seed", default=1, show_default=True)
 @click.option("--processes", default=1, show_default=True)
+@click.option("--minutes", default=math.inf, help="end after so long, with fewer messages")
 @click.option("--batch", type=int, help="only this one, as a failure names it")
-def main(messages: int, seed: int, processes: int, batch: int | None) -> None:
+def main(messages: int, seed: int, processes: int, minutes: float, batch: int | None) -> None:
     started = time.monotonic()
     count = -(-messages // BATCH_MESSAGES)
     shares = [range(batch, batch + 1)] if batch is not None else [range(n, count, processes) for n in range(processes)]
     tallies: dict[str, Tally] = {}
     try:
         if len(shares) == 1:
-            results = [run_share(seed, shares[0], tell=True)]
+            results = [run_share(seed, shares[0], minutes=minutes, tell=True)]
         else:
             with ProcessPoolExecutor(processes) as pool:
-                results = list(pool.map(partial(run_share, seed, tell=True), shares))
+                results = list(pool.map(partial(run_share, seed, minutes=minutes, tell=True), shares))
     except CrashError as error:
         print(error, file=sys.stderr)
         sys.exit(1)
