@@ -145,7 +145,8 @@ def test_what_is_no_actuator_is_turned_away(document: object) -> None:
     assert told.value.reason == "actuator"
 
 
-ANY = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.lists(st.floats(), max_size=3)
+TEXTS = st.sampled_from(["", "%", "水門", "a\0b", "\ud800", "x" * 500])
+ANY = st.none() | st.booleans() | st.integers() | st.floats() | TEXTS | st.lists(st.floats(), max_size=3)
 KEYS = ("label", "device", "unit", "values", "min", "max", "fail_safe", "run_s_max", "settle_s")
 
 
