@@ -3,25 +3,25 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from satomori_core.broker import BrokerAddress
-from satomori_core.clock import from_iso, now_us
 from satomori_core.errors import UnavailableError
 from satomori_core.lock import StateLock
 from satomori_core.logs import get_logger
 from satomori_core.readings import Reading
 from satomori_edge.actuators.operator import operating
-from satomori_edge.health import Clock, look
+from satomori_edge.clock import CLOCK
+from satomori_edge.health import look
 from satomori_edge.keeper import Keeper
 from satomori_edge.marks import Mark
 from satomori_edge.settings import EdgeSettings, warnings
 from satomori_edge.sources.base import Sink, Source
 from satomori_edge.uplink import Uplink
 
-CLOCK_FIRST_US = from_iso("2026-01-01T00:00:00Z")  # a clock that says earlier was never set
+CLOCK_LOOK_S = 1.0
 
 log = get_logger("edge")
 
@@ -78,16 +78,7 @@ class Doorkeeper:
         return put
 
 
-def clock_is_plausible() -> bool:
-    return now_us() >= CLOCK_FIRST_US
-
-
-async def run_agent(
-    settings: EdgeSettings,
-    address: BrokerAddress,
-    state: Path,
-    clock_is_trusted: Callable[[], bool] = clock_is_plausible,
-) -> None:
+async def run_agent(settings: EdgeSettings, address: BrokerAddress, state: Path) -> None:
     """Until SIGTERM or SIGINT. Raise SettingsError where another agent uses `state`."""
     lock = StateLock(state, "edge")
     keeper = Keeper(state / "outbox.sqlite", settings.outbox)
@@ -95,13 +86,15 @@ async def run_agent(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
+    if settings.clock == "auto":
+        CLOCK.judge()
     try:
         await keeper.open()
         sources = make_sources(settings, await keeper.marks())
         doorkeeper = Doorkeeper(keeper)
         for warning in warnings(settings):
             log.warning("settings", what=warning)
-        async with operating(settings, sources, state, clock_is_trusted) as operator:
+        async with operating(settings, sources, state, CLOCK.is_known) as operator:
             uplink = Uplink(keeper, settings.uplink, settings.gateway, address, operator)
             log.info("edge starts", gateway=settings.gateway, sources=[s.name for s in sources], waiting=keeper.count)
             async with asyncio.TaskGroup() as group:
@@ -110,6 +103,7 @@ async def run_agent(
                 ]
                 tasks.append(group.create_task(uplink.run(), name="uplink"))
                 tasks.append(group.create_task(operator.run(), name="operator"))
+                tasks.append(group.create_task(_mind_clock(keeper), name="clock"))
                 tasks.append(group.create_task(_report_health(settings, keeper, sources), name="health"))
                 await stopping.wait()
                 await operator.retire()
@@ -122,8 +116,16 @@ async def run_agent(
 
 
 async def _report_health(settings: EdgeSettings, keeper: Keeper, sources: Sequence[Source]) -> None:
-    clock = Clock()
     while True:
         await asyncio.sleep(settings.health_interval_s)
         with contextlib.suppress(UnavailableError):  # the keeper has told it
-            await keeper.put(await look(settings.gateway, keeper, sources, clock))
+            await keeper.put(await look(settings.gateway, keeper, sources, CLOCK))
+
+
+async def _mind_clock(keeper: Keeper) -> None:
+    while True:
+        CLOCK.look()
+        if CLOCK.is_known():
+            with contextlib.suppress(UnavailableError):  # the disk fails: another time
+                await keeper.stamp(CLOCK.boot_at_us())
+        await asyncio.sleep(CLOCK_LOOK_S)

@@ -18,6 +18,7 @@ from satomori_core.errors import UnavailableError
 from satomori_core.logs import get_logger
 from satomori_core.ranges import Range
 from satomori_core.readings import Reading
+from satomori_edge.clock import boot_id
 from satomori_edge.marks import Mark
 from satomori_edge.outbox import DISK_RETRY_S, Outbox, OutboxDamagedError
 from satomori_edge.settings import OutboxSettings
@@ -42,6 +43,7 @@ class Keeper:
     def __init__(self, path: Path, settings: OutboxSettings) -> None:
         self._path = path
         self._settings = settings
+        self._boot = boot_id()
         self._thread = ThreadPoolExecutor(1, "outbox")
         self._writing = asyncio.Lock()
         self._waiting = _Batch()
@@ -111,7 +113,9 @@ class Keeper:
             self._put_disk(batch)
         except UnavailableError as error:
             if self._memory is None:
-                self._memory = Outbox(None, readings_max=self._settings.memory_readings_max, bytes_max=MEMORY_BYTES_MAX)
+                self._memory = Outbox(
+                    None, readings_max=self._settings.memory_readings_max, bytes_max=MEMORY_BYTES_MAX, boot=self._boot
+                )
             if not self._retry_at_s:
                 log.error(  # noqa: TRY400 - the operator's fault or the disk's: a traceback says nothing
                     "disk can't be written, readings are kept in memory", why=str(error)
@@ -139,10 +143,21 @@ class Keeper:
     def _open_disk(self) -> None:
         try:
             self._disk = Outbox(
-                self._path, readings_max=self._settings.readings_max, bytes_max=self._settings.bytes_max
+                self._path,
+                readings_max=self._settings.readings_max,
+                bytes_max=self._settings.bytes_max,
+                boot=self._boot,
             )
         except UnavailableError as error:
             log.warning("outbox can't be opened", path=str(self._path), why=str(error))
+
+    async def stamp(self, boot_at_us: int) -> None:
+        """The time is known, and with it when the machine was started: what was held can go."""
+        for outbox in self.outboxes():
+            if outbox.holds:
+                while await self.run(outbox, lambda outbox=outbox: outbox.stamp(boot_at_us)):  # type: ignore[misc]
+                    pass
+                self.arrived.set()
 
     # ------------------------------------------------------------------ for the uplink
 

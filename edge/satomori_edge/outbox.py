@@ -5,6 +5,9 @@ readings of a poll round (and of whatever else arrived meanwhile). Deleting what
 own: a delete that a power cut undoes costs a resend, never a reading.
 
 Numbers start at 1 and are never used again in the life of a stream, also after everything was deleted (AUTOINCREMENT).
+Readings from before the time was known (clock.py) bear the time since boot, below zero. They are held, and what comes
+after them waits behind them, until `stamp` gives them their time.
+
 Times are unique per device and metric, to the µs: a later reading of the same time is moved by 1 µs. This looks at what
 is still in the outbox and at the newest that ever was; an older time that is already acknowledged may come again, and
 then overwrites at the store.
@@ -17,7 +20,7 @@ that is kept, sent and acknowledged like a reading.
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +30,7 @@ from satomori_core.logs import get_logger
 from satomori_core.ranges import Range, merge, subtract, to_ranges
 from satomori_core.readings import Reading
 from satomori_core.senml import Loss
+from satomori_edge.clock import SINCE_BOOT
 from satomori_edge.marks import LIVES_MAX, Mark
 from satomori_edge.salvage import Note, is_stream, open_damaged, read_note, set_aside, write_note
 from satomori_edge.tally import Tally
@@ -61,8 +65,11 @@ _VERSIONS = (
         first, last, reason FROM loss_2;
     DROP TABLE loss_2;
     """,
+    "CREATE TABLE boot (id TEXT PRIMARY KEY, first INTEGER NOT NULL);",
 )
 _OWN = ""
+_HELD_FROM = "SELECT min(seq) FROM reading WHERE observed_at_us < 0"
+_FAR = 2**62
 BLOCK_READINGS_MAX = 2000  # thinned at a time: little memory, a short transaction
 BLOCKS_MAX = 10  # as many are looked at, one after another, before something is dropped
 DISK_RETRY_S = 10.0
@@ -98,14 +105,16 @@ class Outbox:
     OutboxDamagedError.
     """
 
-    def __init__(self, path: Path | None, *, readings_max: int, bytes_max: int) -> None:
+    def __init__(self, path: Path | None, *, readings_max: int, bytes_max: int, boot: str = "") -> None:
         self._path = path
+        self._boot = boot
         self._readings_max = readings_max
         self._bytes_max = bytes_max
         self._series: dict[tuple[str, str, str], int] = {}
         self._newest: dict[int, int] = {}
         self._count = 0
-        self._gone = {"thinned": Tally(), "dropped": Tally()}
+        self._held_from: int | None = None  # the number of the first reading whose time is not known
+        self._gone = {reason: Tally() for reason in ("thinned", "dropped", "clock")}
         self.width_us = WIDTH_MIN_US  # of the intervals that were thinned last
         try:
             self._connect()
@@ -136,6 +145,7 @@ class Outbox:
             rows = self._connection.execute("SELECT id, device, metric, unit, newest_us FROM series").fetchall()
             self._series = {(device, metric, unit): number for number, device, metric, unit, _ in rows}
             self._newest = {number: newest for number, *_, newest in rows}
+            self._held_from = self._connection.execute(_HELD_FROM).fetchone()[0]
             self._swept_to = 0  # the number up to which this sweep has thinned …
             self._swept = 0  # … and how many readings it has passed
             self._noted = read_note(self._path) if self._path else None
@@ -158,7 +168,7 @@ class Outbox:
     @contextlib.contextmanager
     def _transaction(self, *, durable: bool) -> Iterator[None]:
         """Everything or nothing, in the file and in what is remembered of it."""
-        before = dict(self._series), dict(self._newest), self._count
+        before = dict(self._series), dict(self._newest), self._count, self._held_from
         with _translated():
             self._connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             self._connection.execute("BEGIN IMMEDIATE")
@@ -166,7 +176,7 @@ class Outbox:
                 yield
                 self._connection.execute("COMMIT")
             except BaseException:
-                self._series, self._newest, self._count = before
+                self._series, self._newest, self._count, self._held_from = before
                 with contextlib.suppress(sqlite3.Error):  # on a full disk SQLite may have rolled back already
                     self._connection.execute("ROLLBACK")
                 raise
@@ -174,16 +184,17 @@ class Outbox:
     def put(self, readings: Sequence[Reading], marks: Sequence[Mark] = ()) -> None:
         """Durable when it returns. Bounds are kept in the same transaction. Values are finite."""
         with self._transaction(durable=True):
+            if any(reading.observed_at_us < 0 for reading in readings):
+                first = self.next_seq()
+                self._connection.execute("INSERT OR IGNORE INTO boot VALUES (?, ?)", (self._boot, first))
+                self._held_from = self._held_from or first
             for reading in readings:
                 self._insert(reading)
             self._count += len(readings)
             self._keep_note(self.next_seq())
             while self._count and (self._count > self._readings_max or self._bytes() > self._bytes_max):
                 self._shrink()
-            changed = {self._series[_key(reading)] for reading in readings}
-            self._connection.executemany(
-                "UPDATE series SET newest_us = ? WHERE id = ?", [(self._newest[number], number) for number in changed]
-            )
+            self._keep_newest({self._series[_key(reading)] for reading in readings})
             for mark in marks:
                 self._set(mark)
 
@@ -193,6 +204,38 @@ class Outbox:
         if self._path is not None and not is_true:
             self._noted = Note(self.stream, next_seq + NOTED_AHEAD)
             write_note(self._path, self._noted)
+
+    def _keep_newest(self, series: Iterable[int]) -> None:
+        rows = [(self._newest[number], number) for number in series]
+        self._connection.executemany("UPDATE series SET newest_us = ? WHERE id = ?", rows)
+
+    def stamp(self, boot_at_us: int) -> bool:
+        """Give some of what is held its time, by when the machine was started; whether there is more.
+
+        Held readings of an earlier boot have none, and are lost.
+        """
+        if self._held_from is None:
+            return False
+        with self._transaction(durable=True):
+            row = self._connection.execute("SELECT first FROM boot WHERE id = ?", (self._boot,)).fetchone()
+            first = int(row[0]) if row else _FAR
+            query = "SELECT seq, series, observed_at_us FROM reading WHERE seq >= ? AND observed_at_us < 0 LIMIT ?"
+            rows = self._connection.execute(query, (self._held_from, BLOCK_READINGS_MAX)).fetchall()
+            if lost := [seq for seq, *_ in rows if seq < first]:
+                self._lose(lost, "clock")
+            held = [row for row in rows if row[0] >= first]
+            times = [(self._free_time(series, at_us - SINCE_BOOT + boot_at_us), seq) for seq, series, at_us in held]
+            self._connection.executemany("UPDATE reading SET observed_at_us = ? WHERE seq = ?", times)
+            self._keep_newest({series for _, series, _ in held})
+            self._held_from = rows[-1][0] + 1 if len(rows) == BLOCK_READINGS_MAX else None
+            if self._held_from is None:
+                self._connection.execute("DELETE FROM boot")
+        return self._held_from is not None
+
+    @property
+    def holds(self) -> bool:
+        """Whether there are readings whose time is not known."""
+        return self._held_from is not None
 
     def _set(self, mark: Mark) -> None:
         self._connection.execute("REPLACE INTO mark VALUES (?, ?, ?)", (mark.device, mark.life, mark.seq))
@@ -209,14 +252,18 @@ class Outbox:
             cursor = self._connection.execute("INSERT INTO series VALUES (NULL, ?, ?, ?, -1)", key)
             series = self._series[key] = int(cursor.lastrowid or 0)
             self._newest[series] = -1
-        at_us = reading.observed_at_us
+        row = series, self._free_time(series, reading.observed_at_us), reading.value
+        self._connection.execute("INSERT INTO reading VALUES (NULL, ?, ?, ?)", row)
+
+    def _free_time(self, series: int, at_us: int) -> int:
+        """The time, or the first after it that no other reading has."""
         newest = self._newest[series]
         if self._is_taken(series, at_us) and newest - at_us < SECOND_US:
             at_us = newest + 1  # a device that tells whole seconds: the n-th of a second is found in one step
         while self._is_taken(series, at_us):
             at_us += 1
-        self._connection.execute("INSERT INTO reading VALUES (NULL, ?, ?, ?)", (series, at_us, reading.value))
         self._newest[series] = max(newest, at_us)
+        return at_us
 
     def _is_taken(self, series: int, at_us: int) -> bool:
         if at_us >= self._newest[series]:
@@ -261,7 +308,7 @@ class Outbox:
         total = self._gone[reason].add(len(gone))
         if total is not None:
             every_s = self.width_us // SECOND_US if reason == "thinned" else None
-            log.warning("outbox is full", reason=reason, readings=total, interval_s=every_s, left=self._count)
+            log.warning("readings are lost", reason=reason, readings=total, interval_s=every_s, left=self._count)
 
     def _add_losses(self, numbers: Sequence[int], reason: str) -> None:
         """Joined with their neighbours, so that there are never more losses than gaps between kept readings."""
@@ -350,7 +397,8 @@ class Outbox:
 
     def peek(self, after: int, before: int | None, limit: int) -> list[Numbered]:
         """Up to `limit` readings with after < seq < before, in order."""
-        return self._select("r.seq > ? AND r.seq < ? ORDER BY r.seq LIMIT ?", (after, before or 2**62, limit))
+        end = min(before or _FAR, self._held_from or _FAR)
+        return self._select("r.seq > ? AND r.seq < ? ORDER BY r.seq LIMIT ?", (after, end, limit))
 
     def within(self, ranges: Sequence[Range]) -> list[Numbered]:
         """What is still there of `ranges`, for a resend."""

@@ -44,7 +44,7 @@ class Damaged:
             with contextlib.suppress(sqlite3.Error):
                 query = "SELECT series, observed_at_us, value FROM reading WHERE seq = ?"
                 number, at_us, value = self.connection.execute(query, (seq,)).fetchone() or (None, 0, 0.0)
-                if number in series and isinstance(at_us, int) and isinstance(value, float):
+                if number in series and isinstance(at_us, int) and at_us >= 0 and isinstance(value, float):
                     device, metric, unit = series[number]
                     batch.append(Reading(device, metric, at_us, value, unit or None))
             if len(batch) == BATCH_READINGS:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from satomori_core import __version__
 from satomori_core.broker import BrokerAddress
-from satomori_core.clock import now_us, to_iso
+from satomori_core.clock import to_iso
 from satomori_core.errors import RejectedError, UnavailableError
 from satomori_core.logs import get_logger
 from satomori_core.ranges import Range, count, numbers, to_ranges
@@ -24,6 +24,7 @@ from satomori_core.senml import Ack, Pack, decode_ack, encode, encode_ask
 from satomori_core.topics import Topic
 from satomori_core.vocabulary import Lane
 from satomori_edge.actuators.operator import Operator
+from satomori_edge.clock import CLOCK, told_us
 from satomori_edge.keeper import Keeper
 from satomori_edge.lanes import Contact, Flight, Sent, Window
 from satomori_edge.outbox import Numbered, Outbox, StreamLoss
@@ -113,7 +114,7 @@ class Uplink:
         """Of the will, `at` is when the connection began: nobody can know when it will break."""
         document = {
             "online": online,
-            "at": to_iso(now_us()),
+            "at": to_iso(told_us()),
             "gateway": self._gateway,
             "version": __version__,
             "actuators": self._operator.describe(),
@@ -340,6 +341,8 @@ class _Conversation:
         if ack is None or not (self._keeper.outbox(ack.stream) or self._sent.knows(ack.stream)):
             return
         self._heard()
+        if ack.at_us is not None:
+            CLOCK.learn(ack.at_us)
         # Only what may have been sent: a wrong acknowledgement must not empty the outbox.
         ranges = self._sent.of(ack.stream, [*ack.stored, *ack.set_aside])
         if not ranges:

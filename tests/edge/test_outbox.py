@@ -351,7 +351,7 @@ def test_a_file_from_before_there_were_marks_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "o.sqlite"
     outbox = opened(path)
     outbox.put(some(3))
-    outbox._connection.executescript("DROP TABLE mark; PRAGMA user_version=1")
+    outbox._connection.executescript("DROP TABLE mark; DROP TABLE boot; PRAGMA user_version=1")
     stream = outbox.stream
     outbox.close()
     outbox = opened(path)

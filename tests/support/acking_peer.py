@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import aiomqtt
 
 from satomori_core import senml
+from satomori_core.clock import now_us
 from satomori_core.ranges import count
 from satomori_core.readings import Reading
 from satomori_core.topics import parse_topic
@@ -45,7 +46,7 @@ class Peer:
             self.differing += there != reading
         if random.Random(f"{self.seed}/{len(self.kept)}/{self.doubled}").random() < self.loss:
             return None
-        return senml.encode_ack(senml.Ack(pack.stream, pack.seq))
+        return senml.encode_ack(senml.Ack(pack.stream, pack.seq, at_us=now_us()))
 
     def numbers(self, stream: str) -> list[int]:
         return sorted(number for name, number in self.kept if name == stream)

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from pymodbus.pdu import ExceptionResponse, ModbusPDU
 from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
+from satomori_core.clock import now_us
 from satomori_core.ranges import numbers
 from satomori_core.readings import Reading
 from satomori_core.senml import Ack, Loss, decode, encode_ack
@@ -68,9 +69,9 @@ class Agent:
 
 
 @contextmanager
-def agent(config: Path, state: Path, python: str = sys.executable) -> Iterator[Agent]:
-    """Killed at the end of the block if it still runs."""
-    one = Agent(config, state, python)
+def agent(config: Path, state: Path, python: str = sys.executable, under: Sequence[str] = ()) -> Iterator[Agent]:
+    """Killed at the end of the block if it still runs. `under`: the command that starts it, if any."""
+    one = Agent(config, state, python, under)
     try:
         yield one
     finally:
@@ -114,7 +115,9 @@ class Peer:
                 assert isinstance(message.payload, bytes)
                 ack = self.take(message.topic.value.rpartition("/")[2], message.payload)
                 if ack is not None:
-                    await client.publish(f"satomori/v1/{self.gateway}/ack", encode_ack(ack), qos=1)
+                    await client.publish(
+                        f"satomori/v1/{self.gateway}/ack", encode_ack(replace(ack, at_us=now_us())), qos=1
+                    )
 
     def take(self, channel: str, payload: bytes) -> Ack | None:
         if channel == "status":

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from satomori_core.clock import SECOND_US, now_us
+from satomori_core.clock import SECOND_US
 from satomori_core.commands import Command, Outcome, Reason, Reply, decode_command, encode_reply, id_of
 from satomori_core.errors import RejectedError, UnavailableError
 from satomori_core.logs import get_logger
@@ -14,6 +14,7 @@ from satomori_edge.actuators.books import Books
 from satomori_edge.actuators.decide import Known, Refusal, Repeated, Run, Sample, Standing, Stop, decide
 from satomori_edge.actuators.drive import make_drive
 from satomori_edge.actuators.worker import Link, Order, Worker
+from satomori_edge.clock import told_us
 from satomori_edge.settings import EdgeSettings
 from satomori_edge.sources.base import Source
 
@@ -54,7 +55,7 @@ class Operator:
     async def open(self) -> None:
         """Ask the journal what was left. Raise SettingsError for a journal that this version can't read."""
         with contextlib.suppress(UnavailableError):  # told by the books; no command is carried out without a journal
-            await self._books.run(lambda journal: journal.answer_interrupted(now_us()))
+            await self._books.run(lambda journal: journal.answer_interrupted(told_us()))
             self._left = await self._books.run(lambda journal: journal.runs())
         self._books.news.set()
 
@@ -84,11 +85,11 @@ class Operator:
             log.warning("not a command", why=str(error))
             id_ = id_of(payload)
             if id_ is not None:
-                await self._refuse(id_, Refusal(Reason.NOT_COMMAND, str(error)), now_us() + KEEP_US)
+                await self._refuse(id_, Refusal(Reason.NOT_COMMAND, str(error)), told_us() + KEEP_US)
             return
         if is_retained:
             refusal = Refusal(Reason.RETAINED, "the broker had kept it; commands are not to be retained")
-            await self._refuse(command.id, refusal, now_us() + KEEP_US)
+            await self._refuse(command.id, refusal, told_us() + KEEP_US)
             return
         try:
             await self._receive(command)
@@ -98,7 +99,7 @@ class Operator:
     async def _receive(self, command: Command) -> None:
         """Raise UnavailableError where the journal can't be asked or written: then nothing is done."""
         found = decide(command, self._remote, self._actuators, await self._known(command))
-        keep_until_us = max(command.expires_at_us, now_us()) + KEEP_US
+        keep_until_us = max(command.expires_at_us, told_us()) + KEEP_US
         if isinstance(found, Repeated):
             await self._books.run(lambda journal: journal.ask_again(command.id))
             self._books.news.set()
@@ -121,20 +122,20 @@ class Operator:
         is_full = await self._books.run(lambda journal: journal.is_full())
         last_start_us = await self._books.run(lambda journal: journal.last_start_us(name))
         standing = Standing(worker.is_safe, worker.is_running, last_start_us) if worker else Standing()
-        return Known(now_us(), self._clock_is_trusted(), began_us, is_repeated, is_full, standing)
+        return Known(told_us(), self._clock_is_trusted(), began_us, is_repeated, is_full, standing)
 
     async def _refuse(self, id_: str, refusal: Refusal, keep_until_us: int) -> None:
         reason = refusal.reason.text(refusal.particulars)
         log.warning("command refused", command=id_, outcome=refusal.outcome, reason=reason)
-        await self._books.refuse(Reply(id_, now_us(), refusal.outcome, reason), keep_until_us)
+        await self._books.refuse(Reply(id_, told_us(), refusal.outcome, reason), keep_until_us)
 
     async def _sample(self, id_: str, wanted: Sample) -> None:
         if any(source.sample(wanted.device, wanted.interval_s) for source in self._sources):
             log.info("device is sampled", device=wanted.device, interval_s=wanted.interval_s, command=id_)
-            await self._books.answer(Reply(id_, now_us(), Outcome.DONE, read_back=wanted.interval_s))
+            await self._books.answer(Reply(id_, told_us(), Outcome.DONE, read_back=wanted.interval_s))
         else:
             reason = Reason.UNKNOWN.text(f"no device {wanted.device!r} that this gateway asks")
-            await self._books.answer(Reply(id_, now_us(), Outcome.REFUSED, reason))
+            await self._books.answer(Reply(id_, told_us(), Outcome.REFUSED, reason))
 
     # ------------------------------------------------------------------ replies
 

@@ -10,13 +10,14 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from satomori_core.clock import SECOND_US, now_us
+from satomori_core.clock import SECOND_US
 from satomori_core.commands import Ended, Outcome, Reason, Reply
 from satomori_core.errors import RejectedError, UnavailableError
 from satomori_core.logs import get_logger
 from satomori_edge.actuators.books import Books
 from satomori_edge.actuators.decide import Standing, untimely
 from satomori_edge.actuators.drive import Drive
+from satomori_edge.clock import told_us
 from satomori_edge.settings import ActuatorSettings
 
 PUTS_MAX = 2  # a position is the same when told twice
@@ -122,7 +123,7 @@ class Worker:
     # ------------------------------------------------------------------ orders
 
     async def _carry_out(self, order: Order) -> None:
-        at_us, name = now_us(), self.settings.name
+        at_us, name = told_us(), self.settings.name
         try:
             if order.value is None or not await self._may(order, at_us):
                 return
@@ -138,7 +139,7 @@ class Worker:
             until_us = None if order.run_s is None else at_us + round(order.run_s * SECOND_US)
             log.info("actuator moved", actuator=name, value=order.value, run_s=order.run_s, command=order.id)
             await self._books.answer(
-                Reply(order.id, now_us(), Outcome.DONE, read_back=found.read_back, until_us=until_us)
+                Reply(order.id, told_us(), Outcome.DONE, read_back=found.read_back, until_us=until_us)
             )
             return
         await self._answer(order, Outcome.FAILED, found.why(), found.read_back)
@@ -158,7 +159,7 @@ class Worker:
 
     async def _answer(self, order: Order, outcome: Outcome, reason: str, read_back: float | None = None) -> None:
         log.warning("command not done", actuator=self.settings.name, command=order.id, outcome=outcome, reason=reason)
-        await self._books.answer(Reply(order.id, now_us(), outcome, reason, read_back))
+        await self._books.answer(Reply(order.id, told_us(), outcome, reason, read_back))
 
     # ------------------------------------------------------------------ moving
 
@@ -184,9 +185,9 @@ class Worker:
             waiting = [one for one in orders if one.value is None]
             for one in orders:
                 if one.value is not None:
-                    await self._may(one, now_us())  # no: it is not safe
+                    await self._may(one, told_us())  # no: it is not safe
         log.info("actuator is at its fail-safe position", actuator=self.settings.name, why=why)
-        at_us, name = now_us(), self.settings.name
+        at_us, name = told_us(), self.settings.name
         with contextlib.suppress(UnavailableError):  # told; the next start ends it once more
             await self._books.run(lambda journal: journal.end_run(name, at_us, why))
         for one in waiting:

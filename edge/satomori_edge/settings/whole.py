@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
+from typing import Literal
 from typing import Protocol as Interface
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -33,10 +34,14 @@ class SourceSettings(Interface):
 
 @dataclass(frozen=True, slots=True)
 class EdgeSettings:
-    """`gateway`: the permanent id. `timezone`: of times that devices write without a zone."""
+    """`gateway`: the permanent id. `timezone`: of times that devices write without a zone.
+
+    `clock`: whether the system's is to be judged (clock.py) or always right.
+    """
 
     gateway: str
     timezone: str = "Asia/Tokyo"
+    clock: Literal["auto", "system"] = "auto"
     health_interval_s: float = 60.0
     outbox: OutboxSettings = field(default_factory=OutboxSettings)
     uplink: UplinkSettings = field(default_factory=UplinkSettings)

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from typing_extensions import override
 
-from satomori_core.clock import now_us
 from satomori_core.errors import RejectedError
 from satomori_core.logs import get_logger
+from satomori_edge.clock import now_us
 from satomori_edge.marks import Mark
 from satomori_edge.settings import FramesSettings
 from satomori_edge.sources.arrivals import Arrival, Arrivals

@@ -7,10 +7,10 @@ from typing import Literal, Protocol
 
 from typing_extensions import override
 
-from satomori_core.clock import now_us
 from satomori_core.errors import RejectedError, UnavailableError
 from satomori_core.logs import get_logger
 from satomori_core.readings import Reading
+from satomori_edge.clock import now_us
 from satomori_edge.sources.base import Line, Sink, Source, keep_running
 from satomori_edge.sources.jobs import Jobs, TextLine
 from satomori_edge.sources.lines import LineSplitter

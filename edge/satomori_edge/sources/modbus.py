@@ -7,10 +7,10 @@ import math
 
 from typing_extensions import override
 
-from satomori_core.clock import now_us
 from satomori_core.errors import UnavailableError
 from satomori_core.logs import get_logger
 from satomori_core.readings import Reading
+from satomori_edge.clock import now_us
 from satomori_edge.settings import ModbusSettings, Register, Slave
 from satomori_edge.sources.base import RETRY_MAX_S, Line, Sink, Source, keep_running
 from satomori_edge.sources.jobs import Jobs, Registers

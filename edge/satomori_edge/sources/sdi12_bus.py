@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 
 from typing_extensions import override
 
-from satomori_core.clock import now_us
 from satomori_core.errors import RejectedError
 from satomori_core.logs import get_logger
 from satomori_core.readings import Reading
+from satomori_edge.clock import now_us
 from satomori_edge.settings import Sdi12Sensor, Sdi12Settings, Sdi12Value
 from satomori_edge.sources.base import RETRY_MAX_S, Line, Sink, Source, keep_running, scaled
 from satomori_edge.sources.lines import LineSplitter
