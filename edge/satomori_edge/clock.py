@@ -79,10 +79,12 @@ class Clock:
         self._ingest_us = 0  # ingest's time when the machine was started
         self._off_us = 0  # how far ingest's clock is from a system's clock that we believe
         self._began_us = self._seen_us = wall() - since_boot()
+        self._judges = False
         self.origin: Origin = "system"
 
     def judge(self) -> None:
         """From now on the system's clock is believed only for a reason."""
+        self._judges = True
         self.origin = "unknown"
         self.look()
 
@@ -95,7 +97,7 @@ class Clock:
         if self._wall() < FIRST_US:
             if self.origin in {"system", "hardware"}:
                 self._take("unknown")
-        elif self.origin != "system" and self._kept_right():
+        elif self.origin != "system" and (not self._judges or self._kept_right()):
             self._take("system")
         elif self.origin == "unknown" and self._by_hardware():
             self._take("hardware")

@@ -114,7 +114,7 @@ class Field:
 def settings(url: str, port: Path, *, actuator: str, remote: str) -> str:
     return (
         f'[broker]\nurl = "{url}"\n'
-        '[edge]\ngateway = "gw-field"\nhealth_interval_s = 1\n'
+        '[edge]\ngateway = "gw-field"\nclock = "system"\nhealth_interval_s = 1\n'
         "uplink = { pack_age_s = 0.05, ack_timeout_s = 1, reconnect_max_s = 0.3 }\n"
         f"remote = {{ enabled = true, {remote} }}\n"
         f'[[edge.modbus]]\nport = "{port}"\ninterval_s = 0.5\ntimeout_s = 0.2\n'
