@@ -1,5 +1,6 @@
 """A real Mosquitto on a free port of 127.0.0.1, in a folder of its own."""
 
+import os
 import shutil
 import socket
 import subprocess
@@ -34,6 +35,8 @@ class Mosquitto:
             f"persistence_location {folder}/",
             "autosave_on_changes true",
             "autosave_interval 1",
+            # Started by root it would become another user, who may not write its state here.
+            *(["user root"] if os.geteuid() == 0 else []),
             *more,
         ]
         self._config.write_text("\n".join(lines) + "\n", encoding="utf-8")
