@@ -22,7 +22,6 @@ else
   [ -e /usr/include/simavr/sim_avr.h ] || wanted="$wanted libsimavr-dev"
   need fc-list fontconfig
   need openssl openssl
-  need faketime faketime
   ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || wanted="$wanted postgresql"
   ls /usr/share/fonts/opentype/noto/NotoSansCJK* >/dev/null 2>&1 || wanted="$wanted fonts-noto-cjk"
 fi

@@ -21,7 +21,7 @@ from satomori_edge.settings import EdgeSettings, warnings
 from satomori_edge.sources.base import Sink, Source
 from satomori_edge.uplink import Uplink
 
-CLOCK_LOOK_S = 1.0
+MIND_S = 1.0
 
 log = get_logger("edge")
 
@@ -103,7 +103,7 @@ async def run_agent(settings: EdgeSettings, address: BrokerAddress, state: Path)
                 ]
                 tasks.append(group.create_task(uplink.run(), name="uplink"))
                 tasks.append(group.create_task(operator.run(), name="operator"))
-                tasks.append(group.create_task(_mind_clock(keeper), name="clock"))
+                tasks.append(group.create_task(_mind(keeper), name="mind"))
                 tasks.append(group.create_task(_report_health(settings, keeper, sources), name="health"))
                 await stopping.wait()
                 await operator.retire()
@@ -122,10 +122,12 @@ async def _report_health(settings: EdgeSettings, keeper: Keeper, sources: Sequen
             await keeper.put(await look(settings.gateway, keeper, sources, CLOCK))
 
 
-async def _mind_clock(keeper: Keeper) -> None:
+async def _mind(keeper: Keeper) -> None:
+    """What waits for the time to be known, or for the disk to be all right again."""
     while True:
         CLOCK.look()
         if CLOCK.is_known():
             with contextlib.suppress(UnavailableError):  # the disk fails: another time
                 await keeper.stamp(CLOCK.boot_at_us())
-        await asyncio.sleep(CLOCK_LOOK_S)
+        await keeper.settle()
+        await asyncio.sleep(MIND_S)

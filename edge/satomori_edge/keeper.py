@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from satomori_core.errors import UnavailableError
 from satomori_core.logs import get_logger
-from satomori_core.ranges import Range
+from satomori_core.ranges import Range, merge
 from satomori_core.readings import Reading
 from satomori_edge.clock import boot_id
 from satomori_edge.marks import Mark
@@ -50,6 +50,7 @@ class Keeper:
         self._disk: Outbox | None = None
         self._memory: Outbox | None = None
         self._retry_at_s = 0.0  # 0: the disk is all right
+        self._owed: dict[str, list[Range]] = {}  # acknowledged and not deleted
         self.arrived = asyncio.Event()
         self.earlier: dict[str, int] = {}
 
@@ -171,7 +172,7 @@ class Keeper:
             raise UnavailableError(f"the outbox was damaged: {why}", 0.0) from None
 
     async def acknowledge(self, stream: str, ranges: Sequence[Range]) -> None:
-        """End the duty for `ranges`. What a failing disk does not let us delete is sent, and acknowledged, again."""
+        """End the duty for `ranges`. What a failing disk does not let us delete is deleted later, by `settle`."""
         # Losses of an earlier stream are kept by the outbox on disk, so that one is told what is nobody's own.
         outbox = self.outbox(stream) or self._disk
         if outbox is None or not ranges:
@@ -179,9 +180,17 @@ class Keeper:
         try:
             await self.run(outbox, lambda: outbox.acknowledge(stream, ranges))
         except UnavailableError as error:
-            log.warning("acknowledged readings can't be deleted", stream=stream, why=str(error))
+            if not self._owed:
+                log.warning("acknowledged readings can't be deleted yet", stream=stream, why=str(error))
+            self._owed[stream] = merge([*self._owed.get(stream, []), *ranges])
         if not outbox.is_durable:
             await self._in_thread(self._forget_memory)
+
+    async def settle(self) -> None:
+        """Now and then: delete what is acknowledged and could not be deleted. Where we end first, it is sent again."""
+        owed, self._owed = self._owed, {}
+        for stream, ranges in owed.items():
+            await self.acknowledge(stream, ranges)
 
     def _forget_memory(self) -> None:
         """In the thread, so that nothing is put into it meanwhile. Not closed: a lane may just be about to look."""

@@ -1,15 +1,11 @@
-"""The edge on its real line: memory and CPU while it reads about 100 registers a second, and bytes on the wire."""
+"""The edge on its real line: memory and CPU while it reads about 100 registers a second."""
 
 import asyncio
-import random
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from satomori_core.readings import Reading
-from satomori_core.senml import Pack, encode
 from support.edge import Agent, Peer, agent, peer, slaves, until
 from support.mosquitto import mosquitto
 from support.serial import cable
@@ -22,7 +18,6 @@ RSS_MB_MAX = 45.0
 
 def run() -> Iterator[dict[str, object]]:
     yield from asyncio.run(_poll())
-    yield from _wire()
 
 
 async def _poll() -> list[dict[str, object]]:
@@ -72,18 +67,3 @@ def _config(folder: Path, url: str, port: Path) -> Path:
         encoding="utf-8",
     )
     return config
-
-
-def _wire() -> Iterator[dict[str, object]]:
-    """Ten devices' ten metrics in one round, values of one decimal: a pack of 100."""
-    chance = random.Random(1)
-    metrics = ["rain", "water_level", "water_temperature", "soil_temperature", "soil_moisture", "soil_ec", "battery",
-               "air_temperature", "relative_humidity", "wind_speed"]  # fmt: skip
-    at_us = 1_790_000_000_123_456
-    readings: list[Any] = [
-        Reading(f"node-{i // 10}", metrics[i % 10], at_us + i // 10 * 1500, round(chance.uniform(0, 40), 1))
-        for i in range(100)
-    ]
-    pack = Pack(readings, "0" * 32, [(1, 100)])
-    for name, compress in (("edge_wire_bytes_per_reading", True), ("edge_wire_bytes_per_reading_without_gzip", False)):
-        yield {"name": name, "value": len(encode(pack, compress=compress)) / 100, "unit": "By"}

@@ -183,7 +183,7 @@ def test_stop_and_replace_end_a_run_and_say_so(tmp_path: Path, broker: Mosquitto
 def test_a_lost_link_ends_a_timed_run(tmp_path: Path) -> None:
     """The gate closes while the broker is away; the reply that says so comes when it is back."""
     with (
-        mosquitto(tmp_path, persistence=True, more=["user root"]) as broker,
+        mosquitto(tmp_path, persistence=True) as broker,
         office(broker) as town,
         field(tmp_path, broker.url, remote="link_lost_after_s = 1") as gate,
     ):

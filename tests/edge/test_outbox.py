@@ -233,6 +233,23 @@ async def test_while_the_disk_is_full_readings_go_to_memory_with_a_stream_of_its
     await keeper.close()
 
 
+async def test_what_a_failing_disk_did_not_let_go_is_deleted_when_it_does(tmp_path: Path) -> None:
+    """Without another acknowledgement: nobody sends it again."""
+    keeper = Keeper(tmp_path / "o.sqlite", OutboxSettings())
+    await keeper.open()
+    await keeper.put(some(10))
+    [disk] = keeper.outboxes()
+    disk._connection.execute("PRAGMA query_only=ON")
+    await keeper.acknowledge(disk.stream, [(1, 3)])
+    await keeper.acknowledge(disk.stream, [(5, 6)])
+    await keeper.settle()
+    assert keeper.count == 10
+    disk._connection.execute("PRAGMA query_only=OFF")
+    await keeper.settle()
+    assert seqs(disk) == [4, 7, 8, 9, 10]
+    await keeper.close()
+
+
 async def test_a_folder_that_cannot_be_written_still_sends_from_memory(tmp_path: Path) -> None:
     keeper = Keeper(tmp_path / "nowhere" / "o.sqlite", OutboxSettings())
     await keeper.open()

@@ -99,7 +99,7 @@ def two(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Two]:
     with (
         mosquitto(tmp_path / "main") as main,
         mosquitto(
-            tmp_path / "things", persistence=True, anonymous=False, more=[f"password_file {passwords}", "user root"]
+            tmp_path / "things", persistence=True, anonymous=False, more=[f"password_file {passwords}"]
         ) as things,
     ):
         settings = f'[broker]\nurl = "{main.url}"\n' + FORMAT + table(things.url, protocol=request.param, more=more)
@@ -198,7 +198,7 @@ async def test_by_tls_and_slowly_where_more_comes_than_we_hold(tmp_path: Path, p
     start_us = now_us() - 1000 * SECOND_US
     uplinks = [uplink(start_us + i * SECOND_US, padding=60_000) for i in range(60)]
     (tmp_path / "things").mkdir()
-    more = [f"certfile {certificate}", f"keyfile {key}", "user root"]
+    more = [f"certfile {certificate}", f"keyfile {key}"]
     with mosquitto(tmp_path) as main, mosquitto(tmp_path / "things", more=more) as things:
         settings = f'[broker]\nurl = "{main.url}"\n[ingest]\nheld_bytes_max = 100000\n' + FORMAT
         url = things.url.replace("mqtt:", "mqtts:")

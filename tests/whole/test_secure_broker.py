@@ -1,6 +1,5 @@
 """A broker elsewhere, by mqtts:// and with a password: a real edge agent and a real ingest through a real Mosquitto."""
 
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -34,8 +33,6 @@ def secure(tmp_path: Path) -> Iterator[Mosquitto]:
     subprocess.run(["mosquitto_passwd", "-c", "-b", str(passwords), "satomori", PASSWORD], check=True)
     (tmp_path / "secret").write_text(PASSWORD + "\n", encoding="utf-8")
     more = [f"certfile {tmp_path}/right.pem", f"keyfile {tmp_path}/right.key", f"password_file {passwords}"]
-    if os.geteuid() == 0:
-        more.append("user root")  # else it gives its rights away before it has read the files
     with mosquitto(tmp_path, anonymous=False, more=more) as broker:
         yield broker
 
