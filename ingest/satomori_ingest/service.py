@@ -125,7 +125,7 @@ def owner_of_stream(ledger: Ledger, stream: str) -> str | None:
 
 
 class Service:
-    """`run` until cancelled: then what is being stored is finished and acknowledged first."""
+    """`run` until cancelled: then what came until then is stored and acknowledged first."""
 
     def __init__(self, settings: IngestSettings, address: BrokerAddress, stores: Stores) -> None:
         self._settings = settings
@@ -138,7 +138,7 @@ class Service:
         self._presences: deque[tuple[str, bool, int]] = deque()
         self._sessions: list[BrokerSession] = []
         self._ending = asyncio.Event()
-        self._stored: asyncio.Task[None]  # the newest batch's, since the start an empty one
+        self._stored: asyncio.Task[bool]  # the newest batch's, since the start an empty one
         main = _Broker(address, settings.protocol)
         elsewhere = carried_elsewhere(settings.broker)
         _, *third_parties = make_decoders(settings)
@@ -236,6 +236,8 @@ class Service:
 
     def _receiver(self, lane: _Lane) -> Callable[[list[Message]], None]:
         def receive(messages: list[Message]) -> None:
+            if self._ending.is_set():
+                return
             if lane.waiting and lane.waiting[0].epoch != messages[0].epoch and lane.session.session_kept:
                 # The broker sends these again on the new connection; two of each would not hurt, but not fit either.
                 again = [m for m in lane.waiting if m.packet_id is not None and m.epoch != messages[0].epoch]
@@ -308,40 +310,65 @@ class Service:
     # ------------------------------------------------------------------ writing
 
     async def _write_batches(self, drafting: ThreadPoolExecutor) -> NoReturn:
-        """While one batch is being stored, the next one is drafted: they wait for different things."""
-        self._stored = asyncio.create_task(asyncio.sleep(0), name="store")
+        """While one batch is being stored, the next one is drafted: they wait for different things.
+
+        Before we end, what we hold is stored and acknowledged, since a message of QoS 0 does not come again. A store
+        that is away is not waited for; then nothing is stored of what was drafted after.
+        """
+        self._stored = asyncio.create_task(asyncio.sleep(0, result=True), name="store")
+        drafted = asyncio.create_task(self._next_batch(drafting), name="draft")
         with ThreadPoolExecutor(1, thread_name_prefix="store") as storing:
             try:
                 while True:
-                    batch = await self._next_batch(drafting)
-                    await self._stored
-                    self._stored = asyncio.create_task(self._store(storing, batch), name="store")
-                    self._stored.add_done_callback(lambda _: self._arrived.set())
+                    batch = await asyncio.shield(drafted)
+                    await asyncio.shield(self._stored)
+                    drafted = self._go_on(drafting, storing, batch)
             finally:
-                # What is being stored is acknowledged before we end; a store that is away is not waited for.
                 self._ending.set()
-                await self._stored
+                self._arrived.set()
+                while await self._stored and (batch := await drafted) is not None:
+                    drafted = self._go_on(drafting, storing, batch)
+                drafted.cancel()
 
-    async def _next_batch(self, drafting: ThreadPoolExecutor) -> _Batch:
+    def _go_on(
+        self, drafting: ThreadPoolExecutor, storing: ThreadPoolExecutor, batch: _Batch | None
+    ) -> asyncio.Task[_Batch | None]:
+        """Begin to store this batch, and to draft the next."""
+        if batch is not None:
+            self._stored = asyncio.create_task(self._store(storing, batch), name="store")
+            self._stored.add_done_callback(lambda _: self._arrived.set())
+        return asyncio.create_task(self._next_batch(drafting), name="draft")
+
+    async def _next_batch(self, drafting: ThreadPoolExecutor) -> _Batch | None:
+        """None: we are ending, and there is nothing more that can be stored."""
         retry_s = 0.0
-        while True:
-            lane = await self._next_lane()
+        while (lane := await self._next_lane()) is not None:
             messages = [lane.waiting.popleft() for _ in range(min(len(lane.waiting), BATCH_MESSAGES_MAX))]
             try:
                 draft = await asyncio.get_running_loop().run_in_executor(drafting, self._draft, lane, messages)
             except UnavailableError as error:
+                if self._ending.is_set():
+                    return None
                 lane.waiting.extendleft(reversed(messages))
                 retry_s = min(RETRY_MAX_S, max(error.retry_after_s, retry_s * 2))
                 log.warning("ledger away, keeping what came", lane=lane.name, reason=str(error), retry_s=retry_s)
-                await asyncio.sleep(_jittered(retry_s))
+                await self._pause(retry_s)
             else:
                 lane.waiting.extendleft(reversed(messages[draft.messages :]))
                 return _Batch(lane, messages[: draft.messages], draft)
+        return None
 
-    async def _next_lane(self) -> _Lane:
+    async def _pause(self, wait_s: float) -> None:
+        """So long, or until we end."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_jittered(wait_s)):
+                await self._ending.wait()
+
+    async def _next_lane(self) -> _Lane | None:
         """The first lane that has a batch ready: it is old enough, or large enough. The fresh lanes take turns.
 
-        While another batch is being stored there is no hurry, and a larger batch costs less a value.
+        While another batch is being stored there is no hurry, and a larger batch costs less a value. When we end,
+        whatever waits is ready, and None is that nothing does.
         """
         loop = asyncio.get_running_loop()
         while True:
@@ -349,6 +376,8 @@ class Service:
             if is_free:
                 self._stored.result()
             ages = []
+            if self._ending.is_set():
+                return next((lane for lane in (*self._fresh, self._backlog) if lane.waiting), None)
             for lane in (*self._fresh, self._backlog):
                 if lane.waiting:
                     left_s = lane.since + self._settings.batch_age_s - loop.time()
@@ -380,8 +409,11 @@ class Service:
         self._pipeline.expect(draft)
         return draft
 
-    async def _store(self, storing: ThreadPoolExecutor, batch: _Batch) -> None:
-        """Again and again until it is stored, then settle it. What was drafted since counts on it."""
+    async def _store(self, storing: ThreadPoolExecutor, batch: _Batch) -> bool:
+        """Again and again until it is stored, then settle it. What was drafted since counts on it.
+
+        False: we are ending, and the store is away.
+        """
         loop = asyncio.get_running_loop()
         started = loop.time()
         retry_s = 0.0
@@ -391,12 +423,10 @@ class Service:
                 break
             except UnavailableError as error:
                 if self._ending.is_set():
-                    return
+                    return False
                 retry_s = min(RETRY_MAX_S, max(error.retry_after_s, retry_s * 2))
                 log.warning("store away, keeping what came", lane=batch.lane.name, reason=str(error), retry_s=retry_s)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(_jittered(retry_s)):
-                        await self._ending.wait()
+                await self._pause(retry_s)
         self._settle(batch)
         log.info(
             "batch stored",
@@ -408,6 +438,7 @@ class Service:
             waiting=len(batch.lane.waiting),
             took_ms=round((loop.time() - started) * 1000, 1),
         )
+        return True
 
     def _settle(self, batch: _Batch) -> None:
         """It is stored: acknowledge it to the broker and to the edges, wake who waits for it."""

@@ -163,6 +163,22 @@ async def test_a_killed_ingest_is_sent_again_what_it_had_not_stored(two: Two) ->
 
 
 @pytest.mark.servers
+async def test_a_stop_stores_first_what_would_not_come_again(two: Two) -> None:
+    """With QoS 0, while the write is held up: one batch is being stored, one is drafted, and more has come."""
+    start_us = now_us() - 1000 * SECOND_US
+    with closing(sqlite3.connect(two.ingest.folder / "observations.sqlite", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for first in range(0, 600, 150):
+            publish(two.things, *(uplink(start_us + i * SECOND_US) for i in range(first, first + 150)), qos=0)
+            await asyncio.sleep(0.2)
+        stopping = asyncio.create_task(asyncio.to_thread(two.ingest.stop))
+        await asyncio.sleep(0.2)
+        other.execute("ROLLBACK")
+    assert await stopping == 0
+    assert stored(two.ingest) == 600
+
+
+@pytest.mark.servers
 async def test_a_broker_that_refuses_us_does_not_stop_the_others(tmp_path: Path) -> None:
     (tmp_path / "things").mkdir()
     with mosquitto(tmp_path) as main, mosquitto(tmp_path / "things", anonymous=False) as things:
