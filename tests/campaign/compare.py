@@ -13,7 +13,8 @@ A value that a sensor said is either stored exactly once, or it has one of these
 - in memory: said while the edge's disk was full (or before it was tried again), and the edge was ended afterwards:
   the one case in which the edge promises nothing.
 
-Everything else is lost.
+Everything else is lost. A node that keeps what it said until it is acknowledged has none of these but the last: what it
+said is never taken too late.
 """
 
 from collections import Counter, defaultdict
@@ -49,10 +50,14 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """`bus`: the Modbus line that it shares; None for a text node, which has its line to itself."""
+    """`bus`: the Modbus line that it shares; None for a node, which has its line to itself.
+
+    `keeps`: it keeps what it said until that is acknowledged.
+    """
 
     gateway: str
-    bus: str | None
+    bus: str | None = None
+    keeps: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +153,9 @@ def _excuses(evidence: Evidence) -> dict[int, Fate]:
         edge = evidence.edges[device.gateway]
         is_first = not last_heard.get(said.device, False)
         last_heard[said.device] = said.heard
-        fate = _of_bus(said, edge) if device.bus else _of_node(said, edge, is_first=is_first)
+        fate = None
+        if not device.keeps:
+            fate = _of_bus(said, edge) if device.bus else _of_node(said, edge, is_first=is_first)
         if fate is None and _was_in_memory(said, edge):
             fate = Fate.IN_MEMORY
         if fate is not None:

@@ -27,7 +27,7 @@ async def run_episode(episode: Episode, folder: Path) -> EpisodeResult:
         began_s = now_s()
         struck = await asyncio.gather(*(_strike(world, fault, began_s) for fault in episode.faults))
         await asyncio.sleep(max(0.0, began_s + episode.length_s - now_s()))
-        world.silence()
+        await world.silence()
         drained_s = await _drained(world)
         await asyncio.sleep(LATE_COPIES_S)
         evidence = await asyncio.to_thread(world.evidence)

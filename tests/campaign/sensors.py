@@ -2,17 +2,25 @@
 
 Each device counts, so that no two values of it are alike, and writes down every value that it said: a JSON object a
 line with `at_s` (the machine's monotonic clock), `device`, `number`, and `heard`: whether anybody held the line open.
-A text node sends whether or not anybody listens; a Modbus slave says what it is asked for.
+A text node sends whether or not anybody listens; a Modbus slave says what it is asked for; a frame node keeps what it
+measured until it is acknowledged (firmware_stubs/soil_tilt_node/frames.md, here with memory enough).
 
-    python -m campaign.sensors FOLDER SPEC     SPEC: {"buses": {NAME: [DEVICE …]}, "nodes": {DEVICE: INTERVAL_S}}
+    python -m campaign.sensors FOLDER SPEC
+
+SPEC: {"buses": {NAME: [DEVICE …]}, "nodes": {DEVICE: INTERVAL_S}, "framed": {DEVICE: INTERVAL_S}}. At SIGTERM nothing
+new is said, and it ends when the frame nodes have nothing left.
 """
 
+import binascii
 import errno
 import json
 import os
+import signal
+import struct
 import sys
 import time
 import tty
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +28,8 @@ from satomori_sample.modbus import Line, Slave
 from satomori_sample.wire import encode_line
 
 STEP_S = 0.01
+SEND_AGAIN_S = 0.5
+FRAME_NODE, FRAME_METRIC, FRAME_BOOT = 7, 1, 1
 
 
 class Diary:
@@ -77,7 +87,10 @@ class Bus:
         self._numbers[unit] += 1
         self._slaves[unit].put(0, divmod(self._numbers[unit], 1 << 16))
 
-    def step(self) -> None:
+    def step(self, *, is_over: bool) -> bool:
+        """Whether there is nothing left to say."""
+        if is_over:
+            return True
         for byte in self._port.read() or b"":
             answer = self._line.feed(bytes([byte]))
             if answer:
@@ -85,6 +98,7 @@ class Bus:
                 heard = self._port.write(answer)
                 self._diary.write(self._devices[unit], self._numbers[unit], heard=heard)
                 self._count(unit)
+        return False
 
 
 class Node:
@@ -98,27 +112,88 @@ class Node:
         self._number = 0
         self._due_s = time.monotonic()
 
-    def step(self) -> None:
-        if time.monotonic() < self._due_s:
-            return
+    def step(self, *, is_over: bool) -> bool:
+        if is_over or time.monotonic() < self._due_s:
+            return is_over
         self._due_s += self._interval_s
         self._number += 1
         line = encode_line(self._device, [self._number])
         heard = self._port.read() is not None
         self._diary.write(self._device, self._number, heard=self._port.write(line) and heard)
+        return False
+
+
+class FrameNode:
+    """Measures every `interval_s`, and sends the oldest measurement again and again until it is acknowledged."""
+
+    def __init__(self, port: Port, device: str, interval_s: float, diary: Diary) -> None:
+        self._port = port
+        self._device = device
+        self._interval_s = interval_s
+        self._diary = diary
+        self._number = 0
+        self._kept: deque[tuple[int, float]] = deque()
+        self._heard = b""
+        self._due_s = time.monotonic()
+        self._send_s = 0.0
+
+    def step(self, *, is_over: bool) -> bool:
+        now_s = time.monotonic()
+        if now_s >= self._due_s and not is_over:
+            self._due_s += self._interval_s
+            self._number += 1
+            self._kept.append((self._number, now_s))
+            self._diary.write(self._device, self._number, heard=True)
+        *frames, self._heard = (self._heard + (self._port.read() or b"")).split(b"\0")
+        for frame in frames:
+            if self._kept and unstuffed(frame) == acknowledgement(self._kept[0][0]):
+                self._kept.popleft()
+                self._send_s = 0.0
+        if self._kept and now_s >= self._send_s:
+            number, measured_s = self._kept[0]
+            self._port.write(b"\0" + stuffed(report(number, round((now_s - measured_s) * 1000))) + b"\0")
+            self._send_s = now_s + SEND_AGAIN_S
+        return is_over and not self._kept
+
+
+def report(number: int, age_ms: int) -> bytes:
+    head = struct.pack(">BHIIII", 0x01, FRAME_NODE, FRAME_BOOT, number, age_ms, 0)
+    return checked(head + struct.pack(">Bi", FRAME_METRIC, number))
+
+
+def acknowledgement(number: int) -> bytes:
+    return checked(struct.pack(">BHII", 0x81, FRAME_NODE, FRAME_BOOT, number))
+
+
+def checked(body: bytes) -> bytes:
+    return body + struct.pack(">H", binascii.crc_hqx(body, 0xFFFF))
+
+
+def stuffed(body: bytes) -> bytes:
+    """COBS, for bodies of fewer than 254 bytes."""
+    return b"".join(bytes([len(block) + 1]) + block for block in body.split(b"\0"))
+
+
+def unstuffed(frame: bytes) -> bytes:
+    blocks = []
+    while frame:
+        blocks.append(frame[1 : frame[0]])
+        frame = frame[frame[0] :]
+    return b"\0".join(blocks)
 
 
 def main(folder: Path, spec: str) -> None:
     wanted = json.loads(spec)
     diary = Diary(folder / "said.jsonl")
-    parts: list[Bus | Node] = [
+    parts: list[Bus | Node | FrameNode] = [
         *(Bus(Port(folder / name), devices, diary) for name, devices in wanted["buses"].items()),
         *(Node(Port(folder / device), device, every_s, diary) for device, every_s in wanted["nodes"].items()),
+        *(FrameNode(Port(folder / device), device, every_s, diary) for device, every_s in wanted["framed"].items()),
     ]
+    over: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: over.append(number))
     print("ready", flush=True)
-    while True:
-        for part in parts:
-            part.step()
+    while [part for part in parts if not part.step(is_over=bool(over))]:
         time.sleep(STEP_S)
 
 

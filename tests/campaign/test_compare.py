@@ -7,7 +7,7 @@ import pytest
 
 from campaign.compare import Device, Edge, Evidence, Fate, Said, Span, compare
 
-DEVICES = {"m": Device("edge", "bus"), "t": Device("edge", None)}
+DEVICES = {"m": Device("edge", "bus"), "t": Device("edge"), "f": Device("edge", keeps=True)}
 
 
 def evidence(
@@ -79,3 +79,10 @@ def test_a_full_disk_excuses_only_where_the_edge_was_ended_afterwards() -> None:
     assert fates(evidence(say("m", 1, 3), edge=Edge(full=full))) == [Fate.LOST, Fate.LOST]
     edge = Edge(full=full, ended=[Span(30.0, 31.0)])
     assert fates(evidence(say("m", 1, 3, 29), edge=edge)) == [Fate.LOST, Fate.IN_MEMORY, Fate.IN_FLIGHT]
+
+
+def test_a_node_that_keeps_what_it_said_has_no_excuse_but_a_full_disk() -> None:
+    edge = Edge(ended=[Span(4.0, 6.0)], full=[Span(1.5, 1.6)])
+    assert fates(evidence(say("f", 1, 3, 5), edge=edge)) == [Fate.LOST, Fate.IN_MEMORY, Fate.LOST]
+    edge = Edge(ended=[Span(4.0, 6.0)])
+    assert fates(evidence(say("f", 1, 3, 5), edge=edge)) == [Fate.LOST, Fate.LOST, Fate.LOST]

@@ -16,6 +16,7 @@ from campaign.compare import Device, Edge, Evidence, Said, Span
 from campaign.lines import RESET_EVERY_S, Line, Mode
 from campaign.parts import Clock, Disk, Dropped, Program, now_s, sensors, small_disk
 from campaign.plan import EDGES, Fault, Stored
+from campaign.sensors import FRAME_METRIC, FRAME_NODE
 from satomori_ingest.service import Stores, open_stores
 from satomori_store.lookup import load_lookup
 from support.influx import Influx, influx_server
@@ -27,12 +28,15 @@ from support.running import satomori
 METRIC, UNIT = "bus_errors", "{count}"
 BUSES = {"edge-1": {"bus-1": ["m-1", "m-2"]}, "edge-3": {"bus-3": ["m-3"]}}
 NODES = {"edge-2": ["t-1", "t-2"], "edge-3": ["t-3"]}
+FRAMED = {"edge-1": ["f-1"]}
 EVERY_S = 0.2
 THINNING = "edge-3"  # its outbox holds few readings
+HAND_OVER_MAX_S = 60.0
 EDGE_DISK_MB, INGEST_DISK_MB = 16, 48
 DEVICES = {
     **{device: Device(edge, bus) for edge, buses in BUSES.items() for bus, units in buses.items() for device in units},
-    **{device: Device(edge, None) for edge, devices in NODES.items() for device in devices},
+    **{device: Device(edge) for edge, devices in NODES.items() for device in devices},
+    **{device: Device(edge, keeps=True) for edge, devices in FRAMED.items() for device in devices},
 }
 
 
@@ -81,6 +85,7 @@ class World:
         spec = {
             "buses": {bus: units for buses in BUSES.values() for bus, units in buses.items()},
             "nodes": {device: EVERY_S for devices in NODES.values() for device in devices},
+            "framed": {device: EVERY_S for devices in FRAMED.values() for device in devices},
         }
         for worker in self.stored.workers:
             await self._add_ingest(worker)
@@ -291,13 +296,17 @@ class World:
 
     # ------------------------------------------------------------------ looking
 
-    def silence(self) -> None:
-        """The sensors say no more. Their ports go first: the numbers of pseudo-terminals are used again by others."""
+    async def silence(self) -> None:
+        """The sensors say nothing new; those that keep what they said until it is acknowledged come to an end."""
+        self._sensors.terminate()
+        try:
+            await asyncio.to_thread(self._sensors.wait, HAND_OVER_MAX_S)
+        except subprocess.TimeoutExpired:
+            self._sensors.kill()
+        # The ports go before their numbers are used again, by others.
         for path in (self._folder / "sensors").iterdir():
             if path.is_symlink():
                 path.unlink()
-        self._sensors.kill()
-        self._sensors.wait(10)
 
     def waiting(self) -> int:
         """What still lies in the edges' outboxes on disk."""
@@ -412,5 +421,10 @@ def _edge_settings(edge: str, port: int, ports: Path) -> str:
         f'[[edge.text]]\nport = "{ports / device}"\ndevice_index = 1\nchecksum = "xor"\nstart = "$SATOMORI"\n'
         f'fields = [{{ index = 2, metric = "{METRIC}", unit = "{UNIT}" }}]\n'
         for device in NODES.get(edge, [])
+    ]
+    text += [
+        f'[[edge.frames]]\nport = "{ports / device}"\nnodes = [{{ node = {FRAME_NODE}, device = "{device}" }}]\n'
+        f'metrics = [{{ id = {FRAME_METRIC}, metric = "{METRIC}", unit = "{UNIT}" }}]\n'
+        for device in FRAMED.get(edge, [])
     ]
     return "".join(text)
