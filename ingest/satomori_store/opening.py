@@ -5,6 +5,7 @@ quarantine together) in the state folder.
 """
 
 import functools
+from collections.abc import Mapping
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -12,6 +13,7 @@ from sqlalchemy import Engine
 from satomori_core.errors import SettingsError
 from satomori_store.databases import engine_of, is_sqlite, sqlite_engine
 from satomori_store.ledger import Ledger
+from satomori_store.lines import Identity
 from satomori_store.lookup import load_identities
 from satomori_store.port import ObservationStore
 from satomori_store.schema import upgrade
@@ -45,10 +47,20 @@ def open_store(state: Path, config: Path | None, ledger: Ledger | None = None) -
 
         registry = _registry_engine(state, settings)
         upgrade(registry, "registry")
-        return InfluxStore(settings.influxdb, ledger, functools.partial(load_identities, registry))
+        registry.dispose()
+        return InfluxStore(settings.influxdb, ledger, functools.partial(_identities, state, settings))
     from satomori_store.sqlite import SqliteStore  # noqa: PLC0415
 
     return SqliteStore(ledger)
+
+
+def _identities(state: Path, settings: StoreSettings) -> Mapping[int, Identity]:
+    """Asked for so rarely that no connection is kept for it."""
+    registry = _registry_engine(state, settings)
+    try:
+        return load_identities(registry)
+    finally:
+        registry.dispose()
 
 
 def _registry_engine(state: Path, settings: StoreSettings) -> Engine:
