@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from satomori_core.errors import RejectedError
 
@@ -10,9 +11,11 @@ STORED = "satomori-internal/v1/stored"
 CHANNELS = ("telemetry", "backlog", "status", "ack", "command", "reply")
 UPWARD = ("telemetry", "backlog", "status", "reply")
 
+NAMES_REMEMBERED = 4096  # the same few come again with every message
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
+@lru_cache(NAMES_REMEMBERED)
 def is_name(text: str) -> bool:
     """Whether `text` may name a gateway, device, metric, asset …: 1–64 of A–Z a–z 0–9 . _ - ."""
     return _NAME.fullmatch(text) is not None
@@ -27,6 +30,7 @@ class Topic:
         return f"{ROOT}/{self.gateway}/{self.channel}"
 
 
+@lru_cache(NAMES_REMEMBERED)
 def parse_topic(text: str) -> Topic:
     """Raise RejectedError for a topic that is not one of ours."""
     head, _, channel = text.rpartition("/")

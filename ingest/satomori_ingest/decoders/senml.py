@@ -238,11 +238,12 @@ def _ranges(document: object) -> list[Range]:
         raise RejectedError("seq", "ranges of sequence numbers are [[first, last], …]")
     ranges: list[Range] = []
     for pair in document:
-        if not (isinstance(pair, list | tuple) and len(pair) == 2 and all(type(n) is int for n in pair)):
+        if not (isinstance(pair, list | tuple) and len(pair) == 2 and type(pair[0]) is type(pair[1]) is int):
             raise RejectedError("seq", f"{pair!r} is not a range [first, last] of sequence numbers")
-        if not 0 < pair[0] <= pair[1] < SEQUENCE_MAX:
+        first, last = pair
+        if not 0 < first <= last < SEQUENCE_MAX:
             raise RejectedError("seq", f"{pair!r} is not a range: numbers start at 1 and ascend")
-        ranges.append((pair[0], pair[1]))
+        ranges.append((first, last))
     return ranges
 
 
