@@ -14,6 +14,7 @@ import numpy as np
 from satomori_sample.broker import Broker, Tell, stay_connected, together
 from satomori_sample.direct import DirectGateway
 from satomori_sample.faults import Fault, live_faults
+from satomori_sample.gates import Gate
 from satomori_sample.modbus import Line, Slave
 from satomori_sample.noise import Floats
 from satomori_sample.outbox import Outbox
@@ -55,6 +56,7 @@ class Live:
             if wire.kind == "senml"
         }
         self._buses = [_Bus(region, wire, folder) for wire in region.wires if wire.kind == "modbus"]
+        self._gates = [_Gates(wire, folder) for wire in region.wires if wire.kind == "gates"]
         self._texts = [_TextLine(region, wire, folder) for wire in region.wires if wire.kind == "text"]
         self._vendors = [_Vendor(region, wire, plan.broker) for wire in region.wires if wire.kind == "json"]
 
@@ -95,7 +97,11 @@ class Live:
             wire.say(Moment(at_us, values))
 
     def close(self) -> None:
-        for port in [*(bus.port for bus in self._buses), *(line.port for line in self._texts)]:
+        for port in [
+            *(bus.port for bus in self._buses),
+            *(gates.port for gates in self._gates),
+            *(line.port for line in self._texts),
+        ]:
             port.close()
         self._outbox.close()
 
@@ -146,6 +152,21 @@ class _Bus:
 
 def _driver() -> Slave:
     return Slave({COIL: False}, coils=frozenset({COIL}))
+
+
+class _Gates:
+    """Gates on one Modbus line, which move by orders and the clock, not by the world's script."""
+
+    def __init__(self, wire: Wire, folder: Path) -> None:
+        self._gates = [Gate(time.monotonic()) for _ in wire.devices]
+        line = Line({unit: gate.slave for unit, gate in enumerate(self._gates, 1)})
+
+        def answer(data: bytes) -> None:
+            for gate in self._gates:
+                gate.move(time.monotonic())
+            self.port.write(line.feed(data))
+
+        self.port = SerialPort(folder / port_name(wire), answer)
 
 
 class _TextLine:

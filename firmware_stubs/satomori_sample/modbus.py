@@ -1,4 +1,4 @@
-"""Modbus RTU slaves on one line, written from the specification: functions 1 to 4 (read) and 5 (write one coil).
+"""Modbus RTU slaves on one line, written from the specification: functions 1 to 4 (read), 5 and 6 (write one).
 
 Sources: Modbus Application Protocol 1.1b3, Modbus over Serial Line 1.02. Pure: bytes in, bytes out.
 """
@@ -11,7 +11,7 @@ REQUEST_BYTES = 8
 BUFFER_BYTES_MAX = 256
 BITS_MAX, REGISTERS_MAX = 2000, 125
 ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE = 1, 2, 3
-READ_BITS, READ_REGISTERS, WRITE_COIL = (1, 2), (3, 4), 5
+READ_BITS, READ_REGISTERS, WRITE_COIL, WRITE_REGISTER = (1, 2), (3, 4), 5, 6
 ON, OFF = 0xFF00, 0x0000
 
 
@@ -19,13 +19,14 @@ ON, OFF = 0xFF00, 0x0000
 class Slave:
     """What one unit holds. Coils and discrete inputs are the same bits, holding and input registers the same words.
 
-    `coils`: which of the bits a master may write.
+    `coils`, `holding`: which of the bits and words a master may write.
     """
 
     bits: dict[int, bool] = field(default_factory=dict)
     registers: dict[int, int] = field(default_factory=dict)
     is_silent: bool = False
     coils: frozenset[int] = frozenset()
+    holding: frozenset[int] = frozenset()
 
     def put(self, address: int, words: Iterable[int]) -> None:
         self.registers.update(enumerate(words, address))
@@ -69,19 +70,23 @@ class Line:
         slave = self._slaves.get(unit)
         if slave is None or slave.is_silent:
             return b""
-        body = _write(slave, address, amount) if function == WRITE_COIL else _read(slave, function, address, amount)
+        ask = _write if function in {WRITE_COIL, WRITE_REGISTER} else _read
+        body = ask(slave, function, address, amount)
         if isinstance(body, int):
             return framed(bytes([unit, function | 0x80, body]))
         return framed(bytes([unit, function]) + body)
 
 
-def _write(slave: Slave, address: int, value: int) -> bytes | int:
+def _write(slave: Slave, function: int, address: int, value: int) -> bytes | int:
     """An echo of what was asked for, or the exception code."""
-    if value not in {ON, OFF}:
+    if function == WRITE_COIL and value not in {ON, OFF}:
         return ILLEGAL_VALUE
-    if address not in slave.coils:
+    if address not in (slave.coils if function == WRITE_COIL else slave.holding):
         return ILLEGAL_ADDRESS
-    slave.bits[address] = value == ON
+    if function == WRITE_COIL:
+        slave.bits[address] = value == ON
+    else:
+        slave.registers[address] = value
     return struct.pack(">HH", address, value)
 
 

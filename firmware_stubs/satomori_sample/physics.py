@@ -303,6 +303,11 @@ def slope_moisture(sky: Sky, spot: Spot) -> Floats:
     return 24.0 + 5.0 * spot.character + 0.22 * np.minimum(sky.wet_mm[2], 60.0) + 0.1 * spot.noise("moisture", sky)
 
 
+def gate_at_rest(sky: Sky, _: Spot) -> Floats:
+    """Shut, while nobody moves it: live, `gates.py` says where it is."""
+    return np.zeros_like(sky.at_s)
+
+
 LAWS: Mapping[str, Mapping[str, Law]] = MappingProxyType(
     {
         "paddy": {
@@ -310,6 +315,8 @@ LAWS: Mapping[str, Mapping[str, Law]] = MappingProxyType(
             "water_temperature": paddy_water_temperature,
             "soil_temperature": soil_temperature,
             "soil_moisture": paddy_soil_moisture,
+            "gate_opening": gate_at_rest,
+            "gate_moving": gate_at_rest,
         },
         "greenhouse": {
             "air_temperature": greenhouse_temperature,

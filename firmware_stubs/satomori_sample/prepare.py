@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from satomori_sample.broker import Broker
+from satomori_sample.gates import POSITION, TRAVEL_S
 from satomori_sample.places import GROUPS, ORGANISATIONS, SHARES, SITES
 from satomori_sample.plan import Plan, write_plan
 from satomori_sample.region import ACTUATORS, GATEWAYS, Region, Wire, build_region
 from satomori_sample.toml_text import table, tables
 from satomori_sample.wire import LINE_START
-from satomori_sample.wiring import BAUDRATE, COIL, port_name, registers_of, vendor_topic
+from satomori_sample.wiring import BAUDRATE, COIL, OPENING, TIMER, port_name, registers_of, vendor_topic
 
 SILENT_AFTER_S = 180
 RUN_S_MAX = 1800
@@ -130,7 +131,7 @@ def _broker(broker: Broker) -> dict[str, object]:
 
 
 def _actuators(region: Region, gateway: str) -> Iterator[str]:
-    """Runs of half an hour at most; what is off is safe."""
+    """Runs of half an hour at most; what is off or shut is safe. The gates' own timers end a run of a dead edge."""
     own = [row for row in ACTUATORS if row[0] == gateway]
     if own:
         yield table("[edge.remote]", {"enabled": True})
@@ -138,10 +139,31 @@ def _actuators(region: Region, gateway: str) -> Iterator[str]:
         yield table(
             "[[edge.actuator]]",
             {
-                "name": name, "device": region.device_of(asset), "kind": kind, "label": label, "values": [0, 1],
-                "fail_safe": 0, "run_s_max": RUN_S_MAX, "registers": {"write": {"kind": "coil", "address": COIL}},
+                "name": name, "device": region.device_of(asset), "kind": kind, "label": label, "fail_safe": 0,
+                "run_s_max": RUN_S_MAX, **_DRIVES.get(name, _DRIVE),
             },
         )  # fmt: skip
+
+
+_BY_COIL = {"kind": "coil", "address": COIL}
+_DRIVE: Row = {"values": [0, 1], "registers": {"write": _BY_COIL}}
+# One gate by its opening in %, one all or nothing; both are read back from where they are.
+_DRIVES: Mapping[str, Row] = {
+    "gate-1": {
+        "unit": "%", "min": 0, "max": 100, "tolerance": 1.0, "settle_s": 2 * TRAVEL_S,
+        "registers": {
+            "write": {"address": OPENING}, "timer": {"address": TIMER},
+            "read_back": {"kind": "input", "address": POSITION, "scale": 0.1},
+        },
+    },
+    "gate-2": {
+        "values": [0, 1], "tolerance": 0.01, "settle_s": 2 * TRAVEL_S,
+        "registers": {
+            "write": _BY_COIL, "timer": {"address": TIMER},
+            "read_back": {"kind": "input", "address": POSITION, "scale": 0.001},
+        },
+    },
+}  # fmt: skip
 
 
 def _modbus(region: Region, wire: Wire, folder: Path, plan: Plan) -> Iterator[str]:
@@ -195,4 +217,4 @@ def _json(region: Region, wire: Wire, _: Path, plan: Plan) -> Iterator[str]:
         )  # fmt: skip
 
 
-_WRITERS = {"modbus": _modbus, "text": _text, "json": _json}
+_WRITERS = {"modbus": _modbus, "gates": _modbus, "text": _text, "json": _json}

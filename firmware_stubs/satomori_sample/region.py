@@ -17,6 +17,8 @@ METRICS: Mapping[str, tuple[str, float]] = MappingProxyType(
         "co2": ("[ppm]", 1.0),
         "displacement": ("mm", 0.01),
         "flow": ("m3/h", 0.1),
+        "gate_moving": ("{bool}", 1.0),
+        "gate_opening": ("%", 0.1),
         "hydrogen_sulfide": ("[ppm]", 0.01),
         "inflow": ("L/s", 0.1),
         "motor_current": ("A", 0.1),
@@ -50,6 +52,9 @@ DEVICE_OF_CLASS: Mapping[str, tuple[str, str, str, str]] = MappingProxyType(
         "slope": ("node", "斜面計測器", "slope node", "SN-L4"),
     }
 )
+# What stands at an asset beside its sensors, on a wire of kind "gates".
+GATE = ("gate", "取水ゲート", "intake gate", "SN-V1")
+GATE_METRICS = frozenset({"gate_opening", "gate_moving"})
 # Only these paddies carry a soil moisture probe.
 WITH_MOISTURE = frozenset({"tanaka-paddy-1", "tanaka-paddy-2"})
 
@@ -75,6 +80,7 @@ WIRES: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("aoba-pumps", "modbus", "gw-aoba-water", ("aoba-pump-1", "aoba-pump-2")),
     ("aoba-ponds", "text", "gw-aoba-water", ("kame-ike", "hasu-ike")),
     ("inaho-radio", "text", "gw-inaho", tuple(f"inaho-paddy-{i}" for i in range(1, 6))),
+    ("inaho-gates", "gates", "gw-inaho", ("inaho-paddy-1", "inaho-paddy-2")),
     ("hamakaze-panels", "modbus", "gw-hamakaze", ("hamakaze-house-1", "hamakaze-house-2")),
     ("hamakaze-vendor", "json", "gw-hamakaze", ("hamakaze-house-3",)),
     ("hikari-slopes", "text", "gw-hikari-hills", ("hikari-slope-1", "hikari-slope-2")),
@@ -90,6 +96,8 @@ WIRES: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
 # What may be operated: its gateway, name, the asset whose device drives it, kind, Japanese, English.
 ACTUATORS: tuple[tuple[str, str, str, str, str, str], ...] = (
     ("gw-aoba-water", "pump-1", "aoba-pump-1", "pump", "ポンプの手動運転", "Pump by hand"),
+    ("gw-inaho", "gate-1", "inaho-paddy-1", "gate", "取水ゲート（開度）", "Intake gate, by opening"),
+    ("gw-inaho", "gate-2", "inaho-paddy-2", "gate", "取水ゲート（開閉）", "Intake gate, open or shut"),
     ("gw-hamakaze", "fan-1", "hamakaze-house-1", "fan", "換気扇", "Ventilation fan"),
 )
 
@@ -153,7 +161,8 @@ class Region:
         return [(i, stream) for i, stream in enumerate(self.streams) if stream.device == device]
 
     def device_of(self, asset: str) -> str:
-        return next(device.id for device in self.devices.values() if device.asset == asset)
+        """What moves its actuator: its only device, or the one that came after its sensors."""
+        return [device.id for device in self.devices.values() if device.asset == asset][-1]
 
     def behind(self, gateway: str) -> list[tuple[int, Stream]]:
         return [(i, stream) for i, stream in enumerate(self.streams) if stream.gateway == gateway]
@@ -165,7 +174,7 @@ def build_region() -> Region:
     devices: dict[str, Device] = {}
     wires: list[Wire] = []
     for name, kind, gateway, members in WIRES:
-        made = [_device(assets[member], gateway) for member in members]
+        made = [_device(assets[member], gateway, kind) for member in members]
         devices |= {device.id: device for device in made}
         wires.append(Wire(name, kind, gateway, tuple(device.id for device in made)))
     streams = tuple(stream for device in devices.values() for stream in _streams(assets[device.asset], device))
@@ -178,14 +187,16 @@ def _asset(row: tuple[str, str, str, str, str, str, float, float, int | None, At
     return Asset(id_, class_, site, owner, municipality, name, name_en, latitude, longitude, built_year, attributes)
 
 
-def _device(asset: Asset, gateway: str) -> Device:
-    suffix, ja, en, model = DEVICE_OF_CLASS[asset.class_]
+def _device(asset: Asset, gateway: str, kind: str) -> Device:
+    suffix, ja, en, model = GATE if kind == "gates" else DEVICE_OF_CLASS[asset.class_]
     return Device(f"{asset.id}-{suffix}", asset.id, gateway, f"{asset.name} {ja}", f"{asset.name_en} {en}", model)
 
 
 def _streams(asset: Asset, device: Device) -> Iterator[Stream]:
     for metric in LAWS[asset.class_]:
         if asset.class_ == "paddy" and metric == "soil_moisture" and asset.id not in WITH_MOISTURE:
+            continue
+        if (metric in GATE_METRICS) != (device.model == GATE[3]):
             continue
         unit, resolution = METRICS[metric]
         # A paddy's few centimetres are measured finer than a pond's metres.

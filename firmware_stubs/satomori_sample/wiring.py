@@ -8,6 +8,7 @@ from satomori_sample.region import Region, Stream, Wire
 
 BAUDRATE = 9600
 COIL = 100  # of a device that drives an actuator
+OPENING, TIMER = 101, 102  # of a gate: holding registers in % and s
 # Metric -> type of its registers; a value is raw * resolution. What is not here is uint16.
 REGISTER_TYPES: Mapping[str, str] = MappingProxyType(
     {
@@ -18,6 +19,7 @@ REGISTER_TYPES: Mapping[str, str] = MappingProxyType(
         "strain": "int32",
         "flow": "uint32",
         "pump_running": "bool",
+        "gate_moving": "bool",
     }
 )
 WORDS = {"int16": 1, "uint16": 1, "int32": 2, "uint32": 2}

@@ -167,7 +167,7 @@ def test_the_edge_agents_settings_load(tmp_path: Path) -> None:
     assert len(edges) == 5
     assert {edge.gateway for edge in edges} == {w.gateway for w in REGION.wires if w.kind != "senml"}
     devices = {slave.device for edge in edges for bus in edge.modbus for slave in bus.slaves}
-    assert devices == {d for w in REGION.wires if w.kind == "modbus" for d in w.devices}
+    assert devices == {d for w in REGION.wires if w.kind in {"modbus", "gates"} for d in w.devices}
     operated = {(edge.gateway, actuator.name) for edge in edges for actuator in edge.actuator if edge.remote.enabled}
     assert operated == {(gateway, name) for gateway, name, *_ in ACTUATORS}
     assert sum(len(edge.text) for edge in edges) == 3

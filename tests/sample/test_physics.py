@@ -69,8 +69,8 @@ def test_values_are_whole_steps_of_the_resolution_and_short_decimals() -> None:
 
 
 def test_no_sensor_looks_stuck_in_a_quarter_of_a_day() -> None:
-    """Rain and a pump's switch may stand still; so may the sun at night."""
-    still = {"rain", "pump_running", "solar_radiation"}
+    """Rain, a pump's switch and a gate that nobody moves may stand still; so may the sun at night."""
+    still = {"rain", "pump_running", "solar_radiation", "gate_opening", "gate_moving"}
     values = World(SEED, REGION, 10.0).values(times(360, 60.0))
     for stream, row in zip(REGION.streams, values, strict=True):
         if stream.metric not in still:

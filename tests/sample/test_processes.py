@@ -66,9 +66,9 @@ async def test_history_then_ready_then_live_with_a_fault_and_a_clean_stop(tmp_pa
         (folder / "plan.toml").write_text(plan, encoding="utf-8")
         async with acking(Peer(), server.port) as peer, simulating("run", folder) as process:
             first = await said(process, lambda record: "progress" in record)
-            assert first == {"progress": 0.0, "sent": 0, "acked": 0, "total": 150 * 72}
+            assert first == {"progress": 0.0, "sent": 0, "acked": 0, "total": 154 * 72}
             await said(process, lambda record: record.get("ready") is True)
-            assert sum(1 for stream, _ in peer.kept if stream.startswith("history-")) == 150 * 72
+            assert sum(1 for stream, _ in peer.kept if stream.startswith("history-")) == 154 * 72
             await _until((folder / TRUTH).exists)
             await _until(lambda: '"phase": "live"' in (folder / TRUTH).read_text(encoding="utf-8"))
             process.send_signal(signal.SIGTERM)
@@ -99,7 +99,7 @@ async def test_killed_and_started_again_no_number_is_missing_and_none_has_two_va
                 await _until(lambda: peer.gaps() == {})
                 process.terminate()
                 assert await process.wait() == 0
-    assert sum(1 for stream, _ in peer.kept if stream.startswith("history-")) == 150 * 144 * 3
+    assert sum(1 for stream, _ in peer.kept if stream.startswith("history-")) == 154 * 144 * 3
     assert peer.differing == 0
     assert len(live) == sum(wire.kind == "senml" for wire in build_region().wires)
 

@@ -21,7 +21,7 @@ FONT = "'Noto Sans JP', 'Noto Sans CJK JP', 'Hiragino Sans', Meiryo, sans-serif"
 CROSS = "path://M3 0L8 5L13 0L16 3L11 8L16 13L13 16L8 11L3 16L0 13L5 8L0 3Z"
 SUMMED = frozenset({"rain"})  # an amount for each interval: its sum has a meaning, its mean has none
 FEW = 60  # fewer points are shown as points, for lone ones make no line
-STEPPED = frozenset({"pump_running"})
+STEPPED = frozenset({"pump_running", "gate_moving"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ def now_of(language: Language, stream: DatastreamView, at_us: int) -> Now:
 
 
 def _value(language: Language, metric: str, value: float) -> str:
-    if metric == "pump_running":
+    if metric in chart.STEPPED:
         return text(language, "asset.running" if value >= 0.5 else "asset.stopped")
     return number(value)
 
