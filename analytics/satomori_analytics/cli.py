@@ -63,7 +63,8 @@ def indicator(invocation: Invocation, name: str | None, text: str | None, listin
     from satomori_analytics import indicators  # noqa: PLC0415
 
     if listing:
-        print_rows([_describe(each, wide=invocation.json) for each in indicators.ALL], as_json=invocation.json)
+        rows = (each.describe() if invocation.json else each.row() for each in indicators.ALL)
+        print_rows(rows, as_json=invocation.json)
         return
     if name is None:
         raise SettingsError("name an indicator, or use --list")
@@ -71,24 +72,6 @@ def indicator(invocation: Invocation, name: str | None, text: str | None, listin
     value = indicators.call(found, _read_json(text))
     answer = {"name": found.name, "value": value, "unit": found.unit, "source": found.source}
     click.echo(json.dumps(answer, ensure_ascii=False))
-
-
-def _describe(each: object, *, wide: bool) -> dict[str, object]:
-    from satomori_analytics.indicators import Indicator  # noqa: PLC0415
-
-    if not isinstance(each, Indicator):
-        raise TypeError
-    inputs: object = dict(each.inputs) if wide else ", ".join(f"{n} [{u}]" for n, u in each.inputs.items())
-    row: dict[str, object] = {
-        "name": each.name,
-        "unit": each.unit,
-        "inputs": inputs,
-        "source": each.source,
-        "status": each.status,
-    }
-    if wide:
-        row |= {"required": sorted(each.required), "ja": each.ja, "en": each.en}
-    return row
 
 
 def _read_json(text: str | None) -> object:

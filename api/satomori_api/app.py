@@ -12,7 +12,18 @@ from satomori_api.accounts import Accounts
 from satomori_api.context import ApiContext
 from satomori_api.live import Feed
 from satomori_api.queries import Queries
-from satomori_api.routes import account, alerts, commands, health, observations, pipeline, region, stream, unknown
+from satomori_api.routes import (
+    account,
+    alerts,
+    commands,
+    health,
+    indicators,
+    observations,
+    pipeline,
+    region,
+    stream,
+    unknown,
+)
 from satomori_api.security import Bounds, SecurityHeaders
 from satomori_api.settings import load_api_settings
 from satomori_core import __version__
@@ -77,7 +88,7 @@ def create_app(context: ApiContext, *, mounts: bool = True) -> FastAPI:
     problems.add_problems(app)
     app.add_middleware(Bounds, body_max=BODY_MAX)
     app.add_middleware(SecurityHeaders, https=context.settings.https)
-    for module in (account, region, observations, alerts, commands, pipeline, stream):
+    for module in (account, region, observations, alerts, commands, pipeline, indicators, stream):
         app.include_router(module.router, prefix="/api/v1", responses=problems.RESPONSES)
     app.include_router(health.router)
     app.include_router(auth.router)

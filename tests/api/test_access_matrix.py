@@ -57,6 +57,9 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/api/v1/commands/{command_id}"): "shown",
     ("GET", "/api/v1/ledger"): "shown",
     ("GET", "/api/v1/quarantine"): "shown",
+    ("GET", "/api/v1/indicators"): "shown",  # formulas, the same for everybody
+    ("GET", "/api/v1/indicators/{name}"): "shown",
+    ("POST", "/api/v1/indicators/{name}"): "shown",
     ("GET", "/api/v1/stream"): "shown",  # what it shows: test_stream.py
 }
 SEEN: dict[str, set[str]] = {

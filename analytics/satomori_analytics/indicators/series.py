@@ -3,9 +3,10 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from satomori_analytics.indicators.base import Floats, Indicator, array
+from satomori_analytics.indicators.base import Bools, Floats, Indicator, array
 
 HOUR_S = 3600.0
+SWI_STEPS_MAX = 1_000_000  # a bound on work: 114 years by the hour
 
 
 def _seconds(at_us: ArrayLike) -> Floats:
@@ -17,6 +18,12 @@ def _prefix(values: Floats) -> tuple[Floats, Floats]:
     known = np.isfinite(values)
     total = np.concatenate([[0.0], np.cumsum(np.where(known, values, 0.0))])
     return total, np.concatenate([[0.0], np.cumsum(known)])
+
+
+def run_length(holds: Bools) -> Floats:
+    """How many times in a row it has held, up to and with each place."""
+    place = np.arange(1, len(holds) + 1)
+    return array(place - np.maximum.accumulate(np.where(holds, 0, place)))
 
 
 def rolling_sum(at_us: ArrayLike, values: ArrayLike, window_s: float) -> Floats:
@@ -58,27 +65,33 @@ def rate_per_hour(at_us: ArrayLike, values: ArrayLike, window_s: float = HOUR_S)
 
 
 def soil_water_index(
-    at_us: ArrayLike, rain_mm: ArrayLike, initial_mm: tuple[float, float, float] = (0, 0, 0)
+    at_us: ArrayLike, rain_mm: ArrayLike, initial_mm: ArrayLike = (0, 0, 0), step_s: float = HOUR_S
 ) -> Floats:
-    """土壌雨量指数: three tanks in series, explicit, one step per observation; its value depends on the step.
+    """土壌雨量指数 in mm: three tanks in series, explicit. Its value depends on the step, so state it with the value.
 
-    `rain_mm` fell in the interval that ends at its time; the first interval is taken as long as the second.
+    `rain_mm` fell evenly in the interval that ends at its time; the first interval is taken as long as the second.
+    Intervals longer than `step_s` are cut into equal steps: an hour by default, 10 minutes as JMA's maps have it; each
+    step takes up its rain whole, then lets flow what stood there before. A missing value is no rain.
     """
     time, rain = _seconds(at_us), np.nan_to_num(array(rain_mm))
-    hours = np.diff(time, prepend=time[:1]) / HOUR_S
-    if len(hours) > 1:
-        hours[0] = hours[1]
-    s1, s2, s3 = (float(s) for s in initial_mm)
+    start = array(initial_mm)
+    if start.shape != (3,) or len(time) != len(rain):
+        raise ValueError("initial_mm has three values, and rain_mm one for each of at_us")
+    intervals = np.diff(time, prepend=time[:1])
+    if len(intervals) > 1:
+        intervals[0] = intervals[1]
+    counts = np.maximum(np.ceil(intervals / step_s), 1)
+    if counts.sum() > SWI_STEPS_MAX:
+        raise ValueError(f"at_us: more than {SWI_STEPS_MAX} steps of {step_s:g} s")
+    s1, s2, s3 = start.tolist()
     result = np.empty(len(time))
-    for i, (dt, fallen) in enumerate(zip(hours.tolist(), rain.tolist(), strict=True)):
-        # A long silence is stepped over hour by hour: one explicit step of many hours would overshoot.
-        steps = max(int(np.ceil(dt)), 1)
-        for step in range(steps):
-            h = dt / steps
+    for i, (span_s, steps, fallen) in enumerate(zip(intervals.tolist(), counts.tolist(), rain.tolist(), strict=True)):
+        h = span_s / steps / HOUR_S
+        for _ in range(int(steps)):
             q1 = 0.1 * max(s1 - 15, 0) + 0.15 * max(s1 - 60, 0)
             q2, q3 = 0.05 * max(s2 - 15, 0), 0.01 * max(s3 - 15, 0)
             down1, down2, down3 = 0.12 * s1, 0.05 * s2, 0.01 * s3
-            s1 += (fallen if step == steps - 1 else 0.0) - (q1 + down1) * h
+            s1 += fallen / steps - (q1 + down1) * h
             s2 += (down1 - q2 - down2) * h
             s3 += (down2 - q3 - down3) * h
         result[i] = s1 + s2 + s3
@@ -95,8 +108,8 @@ INDICATORS = (
     Indicator("rate_per_hour", rate_per_hour, "per hour", {**_TIMED, "window_s": "s"}, "definition", "X",
               "1時間あたりの変化", "Change per hour", over_time=True),
     Indicator("soil_water_index", soil_water_index, "mm",
-              {"at_us": "us, list", "rain_mm": "mm, list", "initial_mm": "mm, three"},
+              {"at_us": "us, list", "rain_mm": "mm, list", "initial_mm": "mm, three", "step_s": "s"},
               "JMA 土壌雨量指数: L 15,60,15,15; a .1,.15,.05,.01; b .12,.05,.01 per hour (public code)",
               "X",
-              "土壌雨量指数", "Soil water index", over_time=True),
+              "土壌雨量指数", "Soil water index", over_time=True, ranges={"step_s": (1, 3600)}),
 )  # fmt: skip
