@@ -17,6 +17,7 @@ import os
 from micropython_node.spans import merged, without
 
 LOSSES_MAX = 8  # more are joined; what is between is acknowledged or lost, as only the oldest are ever dropped
+ENOSPC = 28
 DROPPED, DAMAGED = "dropped", "outbox_damaged"
 
 
@@ -142,10 +143,12 @@ class FlashBuffer:
     # ------------------------------------------------------------------ keeping
 
     def keep(self, records: list[str]) -> None:
-        """As one write. Raise OSError where the flash takes no more although the oldest was dropped."""
+        """As one write. A full flash is a smaller ring; raise OSError for any other trouble with it."""
         try:
             self._append(records)
-        except OSError:
+        except OSError as error:
+            if error.errno != ENOSPC:
+                raise
             self._drop_oldest()
             self._append(records)
         self._delete_acknowledged()

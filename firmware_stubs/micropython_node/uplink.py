@@ -80,7 +80,7 @@ class Uplink:
             for flight in lane.flights[:]:
                 if flight.due_ms > now_ms:
                     continue
-                if self._heard_ms < flight.sent_ms:
+                if self._heard_ms <= flight.sent_ms:  # an answer makes room, so the next pack leaves at that moment
                     self._is_heard, self._ask_ms = False, now_ms
                     return self._ask(now_ms)
                 said = self._again(lane, flight, now_ms)

@@ -22,6 +22,15 @@ def test_a_write_is_an_erasure() -> None:
     assert told["files"] == 1
 
 
+def test_a_full_flash_is_a_smaller_ring() -> None:
+    """Dropped from the oldest on and told as lost; all that is newer is whole."""
+    told = run_script("flash.py", "full", heap_bytes=HEAP_BYTES)
+    [[first, last, reason]] = told["lost"]
+    assert (first, reason) == (1, "dropped")
+    assert told["kept"] == [last + 1, 2400, 2400 - last]
+    assert 100 < last < 1500
+
+
 def test_damage_is_told_as_lost() -> None:
     """A record with a flipped bit and one that was torn off: lost, their numbers not used again; the rest is whole."""
     told = run_script("flash.py", "damage", heap_bytes=HEAP_BYTES)

@@ -1,5 +1,6 @@
 """The MicroPython node as it runs: its own binary, a real Mosquitto, a real ingest; killed, restarted, overfilled."""
 
+import asyncio
 import json
 import socket
 import struct
@@ -8,64 +9,139 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import aiomqtt
 import pytest
 
 from micropython_node.sensors import Simulated
 from satomori_core.clock import now_us
 from satomori_store.lookup import load_lookup
 from support.ingest_process import IngestProcess, ingest_process
+from support.ingesting import DATASTREAM, registry_text
+from support.ingesting import METRICS as METRICS_MORE
 from support.micropython import ROOT, command, environment
 from support.mosquitto import Mosquitto, mosquitto
 from support.running import satomori
 
 INTERVAL_MS = 50
 METRICS = {"air_temperature": "Cel", "water_level": "cm"}
+SEED = 7
+MORE = """
+[[gateway]]
+id = "gw-{n}"
+site = "field"
+kind = "edge"
+name = "親機{n}"
+name_en = "Gateway {n}"
+
+[[device]]
+id = "dev-{n}"
+gateway = "gw-{n}"
+name = "子機{n}"
+name_en = "Device {n}"
+"""
 pytestmark = pytest.mark.servers
+
+
+@dataclass(frozen=True)
+class World:
+    """One broker and one ingest for all tests: each has a gateway of its own, and leaves both running."""
+
+    broker: Mosquitto
+    ingest: IngestProcess
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("world")
+    more = "".join(MORE.format(n=n) for n in (3, 4))
+    rows = [DATASTREAM.format(device=f"dev-{n}", metric=m, more=METRICS_MORE[m]) for n in (3, 4) for m in METRICS]
+    with mosquitto(folder) as broker:
+        settings = f'[broker]\nurl = "{broker.url}"\n'
+        with ingest_process(folder, settings, registry_text(more + "".join(rows))) as ingest:
+            yield World(broker, ingest)
 
 
 class Node:
     """`start` again after `kill`: its flash (a folder) stays."""
 
-    def __init__(self, folder: Path, port: int, **more: object) -> None:
+    def __init__(self, world: World, folder: Path, number: int, more: dict[str, object]) -> None:
+        self.world = world
+        self.gateway, self.device = f"gw-{number}", f"dev-{number}"
         self._folder = folder
-        folder.mkdir()
+        self._process: subprocess.Popen[bytes] | None = None
         settings = {
-            "gateway": "gw-1",
-            "device": "dev-1",
-            "broker": {"host": "127.0.0.1", "port": port},
+            "gateway": self.gateway,
+            "device": self.device,
+            "broker": {"host": "127.0.0.1", "port": world.broker.port},
             "interval_ms": INTERVAL_MS,
             "sensor": "simulated",
-            "seed": 7,
+            "seed": SEED,
             "metrics": [{"metric": metric, "unit": unit} for metric, unit in METRICS.items()],
             "buffer": {"path": str(folder / "flash"), "values_max": 4000, "segment_values": 40},
         }
         (folder / "config.json").write_text(json.dumps(settings | more), encoding="utf-8")
-        self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         with (self._folder / "node.log").open("ab") as log:
             arguments = command("-m", "micropython_node", self._folder / "config.json")
             self._process = subprocess.Popen(arguments, env=environment(), stdout=log, stderr=log)
 
-    def check_alive(self) -> None:
-        assert self._process is not None
-        assert self._process.poll() is None, (self._folder / "node.log").read_text()
-
     def kill(self) -> None:
-        """As a power cut would."""
+        """As a power cut would; it was alive till then."""
         if self._process is not None:
+            ended = self._process.poll()
             self._process.kill()
             self._process.wait(5)
             self._process = None
+            assert ended is None, (self._folder / "node.log").read_text()
+
+    def stored(self) -> list[tuple[int, float]]:
+        """(µs, value) of its first metric, in order of time."""
+        lookup, ingest = load_lookup(self.world.ingest.stores.registry), self.world.ingest
+        route = lookup.route(self.gateway, self.device, next(iter(METRICS)), now_us())
+        columns = ingest.stores.observations.read([route.datastream_id], 0, 2**60)
+        return [(int(t), float(v)) for t, v in zip(columns.observed_at_us, columns.value, strict=True)]
+
+    def wait_more(self, count: int) -> None:
+        seen = len(self.stored())
+        self.world.ingest.wait(f"{count} more", lambda: len(self.stored()) >= seen + count)
+
+    def restart(self) -> int:
+        """When that was, in µs; a value measured since is stored by now."""
+        self.kill()
+        start_us = now_us()
+        self.start()
+        self.world.ingest.wait("a fresh value", lambda: self.stored()[-1][0] > start_us + 500_000)
+        return start_us
+
+    def wait_gapless(self) -> None:
+        """Until the backlog is through: then nothing below the newest number is on its way."""
+        ledger = self.world.ingest.stores.ledger
+        self.world.ingest.wait("no gaps", lambda: not any(row.gaps for row in ledger.audit(self.gateway)))
+
+    def audited(self) -> list[dict[str, Any]]:
+        """Its streams, as `satomori audit` says: no gap, nothing set aside, each reading a point of its own."""
+        ingest = self.world.ingest
+        done = satomori("audit", "--json", "--state", str(ingest.folder), "--config", str(ingest.config))
+        assert done.returncode == 0, done.stderr
+        rows = json.loads(done.stdout)
+        streams = [row for row in rows if row["kind"] == "stream" and row["gateway"] == self.gateway]
+        points = [row for row in rows if row["kind"] == "datastream" and row["device"] == self.device]
+        assert all(stream["gaps"] == [] and stream["set_aside"] == [] for stream in streams), streams
+        assert len(points) == len(METRICS)
+        assert all(row["missing"] == row["excess"] == 0 for row in points), points
+        assert sum(row["points"] for row in points) == sum(stream["stored_count"] for stream in streams)
+        return streams
 
 
 @contextmanager
-def running(folder: Path, port: int, **more: object) -> Iterator[Node]:
-    node = Node(folder, port, **more)
+def running(world: World, folder: Path, number: int, **more: object) -> Iterator[Node]:
+    node = Node(world, folder, number, more)
     try:
         node.start()
         yield node
@@ -73,129 +149,58 @@ def running(folder: Path, port: int, **more: object) -> Iterator[Node]:
         node.kill()
 
 
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    with mosquitto(tmp_path) as one:
-        yield one
-
-
-@pytest.fixture
-def ingest(broker: Mosquitto, tmp_path: Path) -> Iterator[IngestProcess]:
-    with ingest_process(tmp_path, f'[broker]\nurl = "{broker.url}"\n') as one:
-        yield one
-
-
-def stored(ingest: IngestProcess, metric: str = "air_temperature") -> list[tuple[int, float]]:
-    """(µs, value) in order of time."""
-    route = load_lookup(ingest.stores.registry).route("gw-1", "dev-1", metric, now_us())
-    columns = ingest.stores.observations.read([route.datastream_id], 0, 2**60)
-    return [(int(t), float(v)) for t, v in zip(columns.observed_at_us, columns.value, strict=True)]
-
-
-def audit(ingest: IngestProcess) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """What `satomori audit` says: (streams, datastreams of the node)."""
-    done = satomori("audit", "--json", "--state", str(ingest.folder), "--config", str(ingest.config))
-    assert done.returncode == 0, done.stderr
-    rows = json.loads(done.stdout)
-    of_node = [row for row in rows if row.get("device") == "dev-1"]
-    return [row for row in rows if row["kind"] == "stream"], of_node
-
-
-def wait_gapless(ingest: IngestProcess) -> None:
-    """Until the backlog is through: then nothing below the newest number is on its way."""
-    ingest.wait("no gaps", lambda: not any(row.gaps for row in ingest.stores.ledger.audit()))
-
-
-def check_whole(ingest: IngestProcess) -> list[dict[str, Any]]:
-    """No gap, nothing set aside, each numbered reading a point of its own; the streams."""
-    streams, datastreams = audit(ingest)
-    assert all(stream["gaps"] == [] and stream["set_aside"] == [] for stream in streams), streams
-    assert len(datastreams) == len(METRICS)
-    assert all(row["missing"] == row["excess"] == 0 for row in datastreams), datastreams
-    assert sum(row["points"] for row in datastreams) == sum(stream["stored_count"] for stream in streams)
-    return streams
-
-
-def walk(count: int, metric: str = "air_temperature") -> list[float]:
+def walk(count: int) -> list[float]:
     """The first values that the simulated sensor says."""
-    sensor = Simulated(7, metric)
+    sensor = Simulated(SEED, next(iter(METRICS)))
     return [sensor.read() or 0.0 for _ in range(count)]
 
 
-def lives(values: list[float]) -> list[int]:
-    """How many values each start of the node gave; the walk begins anew with each."""
-    lengths = []
-    while values:
-        same = [a == b for a, b in zip(values, walk(len(values)), strict=True)]
-        lengths.append(same.index(False) if False in same else len(same))
-        assert lengths[-1], values[:5]
-        values = values[lengths[-1] :]
-    return lengths
-
-
-def test_each_value_once_whatever_is_killed(broker: Mosquitto, ingest: IngestProcess, tmp_path: Path) -> None:
+def test_each_value_once_whatever_is_killed(world: World, tmp_path: Path) -> None:
     """Ingest, the broker (which forgets everything) and the node itself, by kill -9; the stream goes on from flash."""
-    with running(tmp_path / "node", broker.port) as node:
-
-        def more(count: int) -> None:
-            seen = len(stored(ingest))
-            ingest.wait(f"{count} more", lambda: len(stored(ingest)) >= seen + count)
-            node.check_alive()
-
-        more(20)
-        ingest.kill()
+    with running(world, tmp_path, 1) as node:
+        node.wait_more(20)
+        world.ingest.kill()
         time.sleep(0.5)
-        ingest.start()
-        more(20)
-        broker.kill()
+        world.ingest.start()
+        node.wait_more(20)
+        world.broker.kill()
         time.sleep(0.5)
-        broker.start()
-        more(20)
-        node.kill()
-        node.start()
-        more(20)
-        node.kill()
-        node.start()
-        more(20)
-        wait_gapless(ingest)
-        node.kill()
-    [stream] = check_whole(ingest)
+        world.broker.start()
+        node.wait_more(20)
+        starts_us = [0, node.restart(), node.restart()]
+        node.wait_gapless()
+    [stream] = node.audited()
     assert stream["lost"] == []
-    found = stored(ingest)
-    assert len(lives([value for _, value in found])) == 3
+    found = node.stored()
+    for begin_us, end_us in pairwise([*starts_us, now_us()]):  # the walk begins anew with each start
+        values = [value for at_us, value in found if begin_us <= at_us < end_us]
+        assert values == walk(len(values))
+        assert values
     gaps_ms = sorted((b - a) / 1000 for (a, _), (b, _) in pairwise(found))
     assert gaps_ms[len(gaps_ms) // 2] == pytest.approx(INTERVAL_MS, abs=2)
 
 
-def test_an_overflow_is_told_as_lost(broker: Mosquitto, ingest: IngestProcess, tmp_path: Path) -> None:
+def test_an_overflow_is_told_as_lost(world: World, tmp_path: Path) -> None:
     """With ingest away, what the ring can't hold is dropped, oldest first, and the audit says so."""
-    ring = {"path": str(tmp_path / "node" / "flash"), "values_max": 60, "segment_values": 20}
-    with running(tmp_path / "node", broker.port, buffer=ring) as node:
-        ingest.wait("the first", lambda: len(stored(ingest)) >= 10)
-        ingest.kill()
-        broker.kill()  # which would keep for ingest what is on its way
-        time.sleep(2)
-        broker.start()
-        ingest.start()
-        before = now_us()
-        ingest.wait("fresh ones", lambda: stored(ingest)[-1][0] > before + 500_000)
-        node.check_alive()
-        wait_gapless(ingest)
-    [stream] = check_whole(ingest)
+    ring = {"path": str(tmp_path / "flash"), "values_max": 80, "segment_values": 20}
+    with running(world, tmp_path, 2, buffer=ring, interval_ms=25) as node:
+        node.wait_more(10)
+        world.ingest.kill()
+        time.sleep(2.5)
+        world.ingest.start()
+        node.wait_more(20)
+        node.wait_gapless()
+    [stream] = node.audited()
     assert {reason for _, _, reason in stream["lost"]} == {"dropped"}
-    lost = sum(last - first + 1 for first, last, _ in stream["lost"])
-    assert lost >= 40
+    assert sum(last - first + 1 for first, last, _ in stream["lost"]) >= 20
 
 
-def test_in_memory_each_start_is_a_stream(broker: Mosquitto, ingest: IngestProcess, tmp_path: Path) -> None:
+def test_in_memory_each_start_is_a_stream(world: World, tmp_path: Path) -> None:
     """Without flash, numbers begin anew: never the same number of the same stream for two readings."""
-    with running(tmp_path / "node", broker.port, buffer={}) as node:
-        for life in (1, 2):
-            ingest.wait(f"values of life {life}", lambda life=life: len(stored(ingest)) >= 15 * life)  # type: ignore[misc]
-            node.kill()
-            node.start()
-    streams = check_whole(ingest)
-    assert len(streams) >= 2
+    with running(world, tmp_path, 3, buffer={}) as node:
+        node.wait_more(15)
+        node.restart()
+    assert len(node.audited()) == 2
 
 
 @contextmanager
@@ -217,23 +222,40 @@ def time_server(behind_s: float, delay_s: float) -> Iterator[int]:
         thread.join(10)
 
 
-def test_nothing_is_sent_before_the_time_is_known(broker: Mosquitto, ingest: IngestProcess, tmp_path: Path) -> None:
+def test_nothing_is_sent_before_the_time_is_known(world: World, tmp_path: Path) -> None:
     """Earlier readings are stamped afterwards; those that had no room are told as lost."""
-    buffer = {"path": str(tmp_path / "node" / "flash"), "waiting_max": 8}
+    buffer = {"path": str(tmp_path / "flash"), "waiting_max": 8}
     with time_server(behind_s=3600, delay_s=0.9) as port:
         ntp = {"host": "127.0.0.1", "port": port}
-        began = now_us() - 3_600_000_000
-        with running(tmp_path / "node", broker.port, buffer=buffer, ntp=ntp) as node:
-            ingest.wait("values", lambda: len(stored(ingest)) >= 20)
-            node.check_alive()
-    found = stored(ingest)
-    streams, _ = audit(ingest)
-    assert {reason for _, _, reason in streams[0]["lost"]} == {"clock_unknown"}
-    lost = sum(last - first + 1 for first, last, _ in streams[0]["lost"]) // len(METRICS)
+        began_us = now_us() - 3_600_000_000
+        with running(world, tmp_path, 4, buffer=buffer, ntp=ntp) as node:
+            node.wait_more(20)
+            node.wait_gapless()
+    [stream] = node.audited()
+    assert {reason for _, _, reason in stream["lost"]} == {"clock_unknown"}
+    lost = sum(last - first + 1 for first, last, _ in stream["lost"]) // len(METRICS)
+    found = node.stored()
     assert [value for _, value in found] == walk(lost + len(found))[lost:]
-    # The first samples left are those of about 0.4 s before the answer, by a clock that is half of 0.9 s uncertain.
-    assert 0 <= found[0][0] - began <= 5_000_000
-    assert all(b - a < 200_000 for (a, _), (b, _) in pairwise(found[:12]))
+    assert found[0][0] >= began_us
+    assert found[-1][0] <= now_us() - 3_599_000_000
+
+
+async def test_who_is_there(world: World, tmp_path: Path) -> None:
+    """The retained status says that it is on line and where its ring is; the last will, that it is gone."""
+    async with aiomqtt.Client("127.0.0.1", world.broker.port) as client:
+        await client.subscribe("satomori/v1/gw-3/status", qos=1)
+
+        async def status(online: bool) -> dict[str, Any]:
+            async with asyncio.timeout(20):
+                async for message in client.messages:
+                    document: dict[str, Any] = json.loads(bytes(message.payload))
+                    if document["online"] is online:
+                        return document
+            raise AssertionError
+
+        with running(world, tmp_path, 3):
+            assert await status(online=True) == {"online": True, "gateway": "gw-3", "buffer": "flash"}
+        assert (await status(online=False))["online"] is False
 
 
 def test_the_settings_in_the_folder_are_whole() -> None:

@@ -1,6 +1,6 @@
 """Runs under MicroPython: the node's buffer on a real littlefs in memory, cut off in the middle of writing.
 
-Usage: flash.py lives SEED | wear | damage. Prints JSON.
+Usage: flash.py lives SEED | wear | full | damage. Prints JSON.
 """
 
 import json
@@ -126,6 +126,18 @@ def wear() -> object:
     return {"erased": flash.erased, "files": len(os.listdir("/f/buffer/" + buffer.stream))}
 
 
+def full() -> object:
+    """A ring that is larger than its flash, and nobody acknowledges."""
+    formatted()
+    buffer = FlashBuffer("/f/buffer", 100_000, 40)
+    for _ in range(800):
+        buffer.keep([record(buffer.next + i) for i in range(3)])
+    again = FlashBuffer("/f/buffer", 100_000, 40)
+    kept = again.read(1, again.next, 10_000)
+    right = [number for number, text in kept if text == record(number)]
+    return {"lost": again.losses.rows, "next": again.next, "kept": [kept[0][0], kept[-1][0], len(right)]}
+
+
 def rewrite(path: str, old: bytes, new: bytes) -> None:
     with open(path, "rb") as file:
         raw = file.read()
@@ -149,4 +161,4 @@ def damage() -> object:
 if sys.argv[1] == "lives":
     print(json.dumps(lives(int(sys.argv[2]))))
 else:
-    print(json.dumps(wear() if sys.argv[1] == "wear" else damage()))
+    print(json.dumps({"wear": wear, "full": full, "damage": damage}[sys.argv[1]]()))
