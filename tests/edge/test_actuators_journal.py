@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from satomori_core.clock import DAY_US
+from satomori_core.clock import DAY_US, SECOND_US
 from satomori_core.commands import Ended, Outcome, Reason, Reply, reason_of
 from satomori_core.errors import UnavailableError
+from satomori_edge.actuators.books import Books
 from satomori_edge.actuators.journal import COMMANDS_MAX, Journal
+from satomori_edge.clock import CLOCK
 
 DONE = Reply("c", 5, Outcome.DONE, read_back=1.0, until_us=9)
 
@@ -24,6 +26,7 @@ STEPS = """
 import os, signal, sys
 from pathlib import Path
 from satomori_core.commands import Ended, Outcome, Reply
+from satomori_edge.actuators.books import Books
 from satomori_edge.actuators.journal import Journal
 journal = Journal(Path(sys.argv[1]))
 steps = [
@@ -41,6 +44,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 ACCEPTING = """
 import sys
 from pathlib import Path
+from satomori_edge.actuators.books import Books
 from satomori_edge.actuators.journal import Journal
 journal = Journal(Path(sys.argv[1]))
 for number in range(int(sys.argv[2]), 10**6):
@@ -140,6 +144,24 @@ def test_an_id_is_forgotten_when_it_can_not_come_again_and_its_reply_is_out(jour
     assert journal.knows("c")
     journal.forget(101)
     assert not journal.knows("c")
+
+
+async def test_no_id_is_forgotten_while_the_time_is_not_known(path: Path) -> None:
+    """A wall clock that is years ahead would forget what comes again when it is set right."""
+    books = Books(path)
+    await books.run(lambda journal: journal.accept("c", CLOCK.now_us() - SECOND_US))
+    await books.answer(DONE)
+    await books.delivered((await books.due())[0])
+    known_by = CLOCK.origin
+    try:
+        CLOCK.origin = "unknown"
+        await books.due()
+        assert await books.run(lambda journal: journal.knows("c"))
+    finally:
+        CLOCK.origin = known_by
+    await books.due()
+    assert not await books.run(lambda journal: journal.knows("c"))
+    await books.close()
 
 
 def test_it_is_bounded(journal: Journal) -> None:

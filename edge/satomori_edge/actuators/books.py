@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from satomori_core.clock import now_us
 from satomori_core.commands import Reply
 from satomori_core.errors import UnavailableError
 from satomori_core.logs import get_logger
 from satomori_edge.actuators.journal import Due, Journal
+from satomori_edge.clock import CLOCK
 
 DUE_AT_ONCE = 50
 UNWRITTEN_MAX = 100
@@ -71,7 +71,8 @@ class Books:
         """Replies that the broker does not have yet, some at a time."""
         unwritten = [Due(reply) for reply in self._unwritten.values()]
         with contextlib.suppress(UnavailableError):
-            await self.run(lambda journal: journal.forget(now_us()))
+            if CLOCK.is_known():  # else an id might be forgotten that comes again when it is
+                await self.run(lambda journal: journal.forget(CLOCK.now_us()))
             return [*unwritten, *await self.run(lambda journal: journal.due(DUE_AT_ONCE))]
         return unwritten
 

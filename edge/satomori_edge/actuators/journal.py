@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from satomori_core.clock import DAY_US, now_us, to_iso
+from satomori_core.clock import DAY_US, to_iso
 from satomori_core.commands import Ended, Outcome, Reason, Reply, decode_reply, encode_reply
 from satomori_core.errors import SettingsError, UnavailableError
 from satomori_core.logs import get_logger
+from satomori_edge.clock import told_us
 from satomori_edge.salvage import set_aside
 
 COMMANDS_MAX = 2000
@@ -53,7 +54,7 @@ class Journal:
             if isinstance(error, sqlite3.OperationalError):
                 raise UnavailableError(f"{path}: {error}", DISK_RETRY_S) from None
             self._connection.close()
-            aside = set_aside(path, to_iso(now_us()).replace(":", ""))
+            aside = set_aside(path, to_iso(told_us()).replace(":", ""))
             log.error("journal of commands is damaged and begun anew", why=str(error), kept_as=str(aside))  # noqa: TRY400 - the disk's fault, not ours
             self._connect()
 
@@ -70,7 +71,7 @@ class Journal:
             run("BEGIN IMMEDIATE")
             for statement in _SCHEMA.split(";")[:-1]:
                 run(statement)
-            run("INSERT INTO identity VALUES (?)", (now_us(),))
+            run("INSERT INTO identity VALUES (?)", (told_us(),))
             run(f"PRAGMA user_version={_VERSION}")
             run("COMMIT")
         verdict = str(run("PRAGMA quick_check(1)").fetchone()[0])
