@@ -19,6 +19,15 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModu
 from satomori_core.errors import SettingsError, UnavailableError
 
 BUSY_TIMEOUT_S = 10.0
+# A server that is gone without a word (a cut cable, a firewall that forgot us) is an error after 20 s or so, not after
+# the hours that the system's own settings make of it. Keepalives see it where we wait for an answer.
+_POSTGRES: dict[str, Any] = {
+    "connect_timeout": 10,
+    "tcp_user_timeout": 20_000,
+    "keepalives_idle": 10,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+}
 _READ = re.compile(
     r"\s*(SELECT|VALUES|PRAGMA|EXPLAIN|BEGIN|COMMIT|ROLLBACK|RELEASE|WITH(?!.*\b(INSERT|UPDATE|DELETE)\b))\b",
     re.IGNORECASE | re.DOTALL,
@@ -48,7 +57,7 @@ def engine_of(url: str, password: str | None = None) -> Engine:
         if name != "postgresql":
             raise SettingsError(f"[store] url {_hidden(parsed)!r}: expected sqlite:///… or postgresql://…")
         parsed = parsed.set(drivername="postgresql+psycopg", password=password or parsed.password)
-        return create_engine(parsed, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+        return create_engine(parsed, pool_pre_ping=True, connect_args=_POSTGRES)
     except (ArgumentError, NoSuchModuleError):
         raise SettingsError("[store] a database URL is not one: expected sqlite:///… or postgresql://…") from None
 

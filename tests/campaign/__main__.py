@@ -6,16 +6,25 @@ Exit status 1 where a reading is lost, there twice, or not accounted for.
 import asyncio
 import json
 import shutil
+import signal
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 import pytest
 
-from campaign.plan import Stored, make_plan
-from campaign.report import as_markdown, as_text, rows
+from campaign.plan import Episode, Stored, make_plan
+from campaign.report import EpisodeResult, as_markdown, as_text, rows
 from campaign.run import run
+
+
+async def _run(plan: Sequence[Episode], folder: Path) -> list[EpisodeResult]:
+    """Also a SIGTERM ends what was started, unmounts and lets packets through again."""
+    running = asyncio.create_task(run(plan, folder))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
+    return await running
 
 
 @click.command()
@@ -34,7 +43,7 @@ def main(
     folder = Path(tempfile.mkdtemp(prefix="satomori-campaign-"))
     began_s = time.monotonic()
     try:
-        results = asyncio.run(run(plan, folder))
+        results = asyncio.run(_run(plan, folder))
     except pytest.skip.Exception as missing:  # what the servers in tests/support say
         raise click.ClickException(str(missing)) from None
     finally:
