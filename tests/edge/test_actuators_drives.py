@@ -44,6 +44,14 @@ points = st.builds(
 )
 
 
+def test_a_timer_is_never_shorter_than_the_run_and_never_nought() -> None:
+    """A device may take 0 for no end at all."""
+    minutes = Point(0, scale=60.0)
+    assert [minutes.at_least(run_s) for run_s in (0.1, 60.0, 61.0)] == [60.0, 60.0, 120.0]
+    tenths = Point(0, scale=0.1)
+    assert encode_register(tenths, tenths.at_least(0.3)) == [3]  # 0.3 / 0.1 is not 3
+
+
 @given(points, st.floats(-1e5, 1e5))
 def test_what_a_point_holds_comes_back_to_half_a_step(point: Point, value: float) -> None:
     if point.holds(value):
@@ -146,6 +154,8 @@ def load(folder: Path, text: str) -> EdgeSettings:
         (GATE.replace('"coil"', '"discrete"'), "a discrete can't be written"),
         (GATE.replace("fail_safe", "tolerance = 0.6\nfail_safe"), "tolerance = 0.6 is not between 0 and 0.49"),
         (GATE.replace("} }", "}, timer = { address = 9, scale = 0.001 } }\nrun_s_max = 600"), "timer can't hold run_s"),
+        (GATE.replace("} }", "}, timer = { address = 9 } }\nrun_s_max = 65535.5"), "timer can't hold run_s"),
+        (GATE.replace("} }", "}, timer = { address = 9 } }"), "timer goes with run_s_max"),
         (
             GATE + 'line = { port = "/dev/ttyY", command = "{value}", query = "", reply = "(?P<value>.)" }',
             "one of them",
@@ -172,5 +182,5 @@ def test_a_run_that_would_outlive_the_edge_is_warned_of(tmp_path: Path) -> None:
         "actuator 'gate' has no timer in the device",
         "[edge.remote] enabled is false",
     ]
-    timer = GATE.replace("} }", "}, timer = { address = 9 } }")
+    timer = GATE.replace("} }", "}, timer = { address = 9 } }\nrun_s_max = 60")
     assert list(warnings(load(tmp_path, f"{timer}[edge.remote]\nenabled = true\n"))) == []

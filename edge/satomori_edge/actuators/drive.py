@@ -37,12 +37,13 @@ class RegistersDrive(Drive):
 
     @override
     async def put(self, value: float, run_s: float | None) -> None:
-        """The timer first: what moves has an end already."""
+        """The timer first: what moves has an end already. Rounded up: 0 may stand for no end. Home goes without one."""
         s = self._settings
 
         async def work(line: Registers) -> None:
-            if s.timer is not None:
-                await line.write(self._unit, "holding", s.timer.address, encode_register(s.timer, run_s or 0.0))
+            if s.timer is not None and run_s is not None:
+                words = encode_register(s.timer, s.timer.at_least(run_s))
+                await line.write(self._unit, "holding", s.timer.address, words)
             await line.write(
                 self._unit, "coil" if s.write.kind == "coil" else "holding", s.write.address, _encode(s.write, value)
             )

@@ -41,6 +41,12 @@ class Point:
     def count(self) -> int:
         return 1 if self.is_bit else REGISTERS_OF_TYPE[self.type]
 
+    def at_least(self, value: float) -> float:
+        """The smallest that its steps reach and that is not below `value`."""
+        if self.type.startswith("float"):
+            return value
+        return math.ceil(round((value - self.offset) / self.scale, 9)) * self.scale + self.offset
+
     def holds(self, value: float) -> bool:
         """Whether `value` can be written there."""
         raw = (value - self.offset) / self.scale if self.scale else math.inf
@@ -65,6 +71,7 @@ class RegisterDrive:
         return found(
             None if self.write.kind in {"coil", "holding"} else f"write: a {self.write.kind} can't be written",
             "timer is not of kind 'holding'" if self.timer and self.timer.kind != "holding" else None,
+            "timer: its scale is not above 0" if self.timer and self.timer.scale < 0 else None,
         )
 
 
@@ -160,10 +167,17 @@ class ActuatorSettings:
             for key, point in (("write", self.registers.write), ("read_back", self.registers.read_back)):
                 if point is not None and not all(point.holds(end) for end in ends):
                     yield f"{key}: {point.kind} {point.address} can't hold every value that is allowed"
-            if self.registers.timer and self.run_s_max and not self.registers.timer.holds(self.run_s_max):
-                yield f"timer can't hold run_s_max = {self.run_s_max:g}"
+            yield from self._timer_faults(self.registers.timer)
         if self.line is not None and self.line.words and len(self.line.words) != len(self.values):
             yield "words: one for each of `values`"
+
+    def _timer_faults(self, timer: Point | None) -> Iterator[str]:
+        if timer is None or timer.scale <= 0:
+            return
+        if self.run_s_max is None:
+            yield "timer goes with run_s_max"
+        elif not timer.holds(timer.at_least(self.run_s_max)):
+            yield f"timer can't hold run_s_max = {self.run_s_max:g}"
 
     def _gap(self) -> float:
         """A tolerance must not take one allowed value for another."""
