@@ -16,7 +16,7 @@ import os
 
 from micropython_node.spans import merged, without
 
-LOSSES_MAX = 8  # more are joined; what is between is acknowledged or lost, as only the oldest are ever dropped
+LOSSES_MAX = 8  # more droppings are joined: as only the oldest are dropped, nothing that is kept lies between
 ENOSPC = 28
 DROPPED, DAMAGED = "dropped", "outbox_damaged"
 
@@ -32,8 +32,11 @@ class Losses:
         self.rows: list[tuple[int, int, str]] = []
 
     def add(self, first: int, last: int, reason: str) -> None:
-        if self.rows and self.rows[-1][2] == reason and (self.rows[-1][1] + 1 == first or len(self.rows) >= LOSSES_MAX):
-            first = self.rows.pop()[0]
+        if self.rows and self.rows[-1][2] == reason:
+            begin, end, _ = self.rows[-1]
+            if end + 1 == first or (reason == DROPPED and len(self.rows) >= LOSSES_MAX):
+                first = begin
+                self.rows.pop()
         self.rows.append((first, last, reason))
 
     def forget(self, spans: list[tuple[int, int]]) -> bool:

@@ -23,8 +23,8 @@ class Node:
         self._interval_ms = settings["interval_ms"]
         self._metrics = [(m["metric"], m["unit"], sensors.make(settings, m)) for m in settings["metrics"]]
         kept = settings["buffer"]
-        self._samples_per_write = kept.get("samples_per_write", 1)
         self._waiting_max = kept.get("waiting_max", 60)
+        self._samples_per_write = min(kept.get("samples_per_write", 1), self._waiting_max)
         self._buffer = open_buffer(kept)
         self._monotonic = Monotonic()
         ntp = settings.get("ntp")

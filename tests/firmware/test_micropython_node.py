@@ -200,6 +200,7 @@ def test_in_memory_each_start_is_a_stream(world: World, tmp_path: Path) -> None:
     with running(world, tmp_path, 3, buffer={}) as node:
         node.wait_more(15)
         node.restart()
+        node.wait_gapless()
     assert len(node.audited()) == 2
 
 
@@ -224,7 +225,7 @@ def time_server(behind_s: float, delay_s: float) -> Iterator[int]:
 
 def test_nothing_is_sent_before_the_time_is_known(world: World, tmp_path: Path) -> None:
     """Earlier readings are stamped afterwards; those that had no room are told as lost."""
-    buffer = {"path": str(tmp_path / "flash"), "waiting_max": 8}
+    buffer = {"path": str(tmp_path / "flash"), "waiting_max": 8, "samples_per_write": 3}
     with time_server(behind_s=3600, delay_s=0.9) as port:
         ntp = {"host": "127.0.0.1", "port": port}
         began_us = now_us() - 3_600_000_000
@@ -241,7 +242,12 @@ def test_nothing_is_sent_before_the_time_is_known(world: World, tmp_path: Path) 
 
 
 async def test_who_is_there(world: World, tmp_path: Path) -> None:
-    """The retained status says that it is on line and where its ring is; the last will, that it is gone."""
+    """The retained status says that it is on line and where its ring is; the last will, that it is gone.
+
+    Meanwhile it sends what another program writes; a metric that is not in that file, or is no number, it leaves out.
+    """
+    said = tmp_path / "said.json"
+    said.write_text('{"air_temperature": 21.5, "water_level": "high"}', encoding="utf-8")
     async with aiomqtt.Client("127.0.0.1", world.broker.port) as client:
         await client.subscribe("satomori/v1/gw-3/status", qos=1)
 
@@ -253,8 +259,11 @@ async def test_who_is_there(world: World, tmp_path: Path) -> None:
                         return document
             raise AssertionError
 
-        with running(world, tmp_path, 3):
+        with running(world, tmp_path, 3, sensor="file", file=str(said)) as node:
             assert await status(online=True) == {"online": True, "gateway": "gw-3", "buffer": "flash"}
+            start_us = now_us()
+            world.ingest.wait("its value", lambda: [v for t, v in node.stored() if t > start_us])
+            assert {value for at_us, value in node.stored() if at_us > start_us} == {21.5}
         assert (await status(online=False))["online"] is False
 
 

@@ -1,6 +1,6 @@
 """When the MicroPython node sends what: pure, so a clock of our own and no MicroPython is needed."""
 
-from micropython_node.buffer import MemoryBuffer
+from micropython_node.buffer import DAMAGED, DROPPED, LOSSES_MAX, Losses, MemoryBuffer
 from micropython_node.uplink import PACK_VALUES_MAX, WINDOW, Uplink
 from satomori_core.ranges import Range
 from satomori_core.senml import Ack, Pack, decode, encode_ack
@@ -90,3 +90,14 @@ def test_all_is_told_once_when_ingest_answers() -> None:
     assert sorted(numbers) == list(range(1, 1201))
     assert wire.buffer.losses.rows == []
     assert wire.buffer.read(1, 2000, 10) == []
+
+
+def test_only_what_was_dropped_is_told_in_one() -> None:
+    """Between damaged records lie whole ones, which may not be told as lost; so many droppings are one range."""
+    damaged, dropped = Losses(), Losses()
+    for first in range(1, 98, 3):
+        damaged.add(first, first, DAMAGED)
+        dropped.add(first, first, DROPPED)
+    assert damaged.rows == [(first, first, DAMAGED) for first in range(1, 98, 3)]
+    assert len(dropped.rows) == LOSSES_MAX
+    assert (dropped.rows[0], dropped.rows[-1][1]) == ((1, 1, DROPPED), 97)
