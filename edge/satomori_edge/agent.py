@@ -22,6 +22,7 @@ from satomori_edge.sources.base import Sink, Source
 from satomori_edge.uplink import Uplink
 
 MIND_S = 1.0
+UNKNOWN_S = 0.1  # while the time is not known: what comes waits for it
 
 log = get_logger("edge")
 
@@ -130,4 +131,4 @@ async def _mind(keeper: Keeper) -> None:
             with contextlib.suppress(UnavailableError):  # the disk fails: another time
                 await keeper.stamp(CLOCK.boot_at_us())
         await keeper.settle()
-        await asyncio.sleep(MIND_S)
+        await asyncio.sleep(MIND_S if CLOCK.is_known() else UNKNOWN_S)

@@ -38,6 +38,7 @@ FRESH_EVERY_S = 0.2
 FRESH_S = 15.0
 FRESH_RATIO_MAX = 2.0
 LOOK_S = 0.01
+SETTLE_S = 2.0  # after a start, before it is measured
 
 
 def run() -> Iterator[Figure]:
@@ -153,7 +154,7 @@ async def _fresh(place: _Place, edge: Agent, goes_on: Callable[[], bool]) -> flo
     await until("connected", lambda: edge.events("connected"))
     lookup = load_lookup(place.ingest.stores.registry)
     number = lookup.route("gw-0", "g0-d2", METRICS[0], now_us()).datastream_id
-    began_us, began_s, said_s = now_us(), time.monotonic(), 0.0
+    start_us, began_s, said_s = 0, time.monotonic(), 0.0
     seen: dict[int, float] = {}
     port = os.open(place.text_port, os.O_RDWR | os.O_NOCTTY)
     try:
@@ -161,10 +162,12 @@ async def _fresh(place: _Place, edge: Agent, goes_on: Callable[[], bool]) -> flo
             if time.monotonic() - said_s >= FRESH_EVERY_S:
                 said_s = time.monotonic()
                 os.write(port, b"21.5\n")
-            found = place.ingest.stores.observations.read([number], began_us, 2**60)
+            if not start_us and time.monotonic() - began_s > SETTLE_S:
+                start_us = now_us()
+            from_us = max(start_us, max(seen, default=0) - 5 * SECOND_US)
+            found = place.ingest.stores.observations.read([number] if start_us else [], from_us, 2**60)
             for at_us in found.observed_at_us.tolist():
                 seen.setdefault(at_us, (now_us() - at_us) / 1e6)
-            began_us = max([began_us, *found.observed_at_us.tolist()]) - 5 * SECOND_US
             await asyncio.sleep(LOOK_S)
     finally:
         os.close(port)
