@@ -2,7 +2,16 @@
 
 import difflib
 
-from satomori_analytics.indicators import air, crops, evapotranspiration, series, structures, water
+from satomori_analytics.indicators import (
+    air,
+    alarms,
+    crops,
+    evapotranspiration,
+    quality,
+    series,
+    structures,
+    water,
+)
 from satomori_analytics.indicators.base import Indicator, call
 from satomori_core.errors import NotFoundError
 
@@ -13,6 +22,8 @@ ALL: tuple[Indicator, ...] = (
     *water.INDICATORS,
     *structures.INDICATORS,
     *series.INDICATORS,
+    *quality.INDICATORS,
+    *alarms.INDICATORS,
 )
 _BY_NAME = {indicator.name: indicator for indicator in ALL}
 
