@@ -32,6 +32,7 @@ from support.wire import Wire, wire
 DATASTREAMS = 10
 READINGS = 86_400 * DATASTREAMS
 TIMES_REAL_MIN = 500.0
+DRAIN_MAX_S = 600.0
 WIRE_READINGS = 20_000
 WIRE_BYTES_MAX = 12.0
 FRESH_EVERY_S = 0.2
@@ -129,7 +130,10 @@ async def _drain() -> list[Figure]:
             await until("the backlog flows", lambda: _stored(place.ingest) > before, 30)
             began_s, began, cpu_s = time.monotonic(), _stored(place.ingest), edge.cpu_s()
             ingest_s = _processor_s(place.ingest)
-            amid = await _fresh(place, edge, lambda: _stored(place.ingest) < before + READINGS)
+            last_s = began_s + DRAIN_MAX_S
+            amid = await _fresh(
+                place, edge, lambda: _stored(place.ingest) < before + READINGS and time.monotonic() < last_s
+            )
             readings, seconds = _stored(place.ingest) - began, time.monotonic() - began_s
             cpu_s, rss = edge.cpu_s() - cpu_s, edge.rss_bytes()
             ingest_s = _processor_s(place.ingest) - ingest_s
