@@ -1,11 +1,11 @@
-"""Operating an asset's actuators: what there is to operate, orders, and what became of them. A part of the queries.
+"""Operating assets' actuators and how often devices are asked: orders, and what became of them. A part of the queries.
 
 The gateway decides with its own settings; what it has said that it takes is only asked here to say no early.
 """
 
 from collections.abc import Callable
 
-from sqlalchemy import ColumnElement, Engine, Select, case, func, select
+from sqlalchemy import ColumnElement, Engine, Select, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from satomori_api.sight import Sight
@@ -13,10 +13,10 @@ from satomori_api.views import ActuatorView, CommandView
 from satomori_core.commands import Ended
 from satomori_core.errors import NotFoundError
 from satomori_store import access
-from satomori_store.access import Viewer
+from satomori_store.access import ForbiddenError, Viewer
 from satomori_store.commanding import Allowed, from_json
-from satomori_store.commands import Order, issue
-from satomori_store.models import Actuator, Asset, Command, Gateway
+from satomori_store.commands import Order, SamplingOrder, issue
+from satomori_store.models import Actuator, Asset, Command, Device, Gateway
 from satomori_store.transactions import transaction
 
 ROWS_MAX = 1000
@@ -54,6 +54,22 @@ class Operating:
             row, new = issue(session, order, self._clock())
             return command_view(row), new
 
+    def samplable(self, viewer: Viewer) -> frozenset[str]:
+        """The devices whose interval the viewer may change."""
+        with self._sight.session() as session:
+            return frozenset(session.scalars(access.operable_devices(viewer, self._clock())))
+
+    def sample(self, viewer: Viewer, order: SamplingOrder) -> tuple[CommandView, bool]:
+        """As `operate`."""
+        at_us = self._clock()
+        with transaction(self._engine) as session:
+            self._require_seen(session, viewer, order.device_id)
+            mine = access.operable_devices(viewer, at_us).where(Device.id == order.device_id)
+            if session.scalar(mine) is None:
+                raise ForbiddenError(f"device {order.device_id!r} measures what you may not operate")
+            row, new = issue(session, order, at_us)
+            return command_view(row), new
+
     def commands(self, viewer: Viewer, asset_id: str, *, limit: int = 50, offset: int = 0) -> list[CommandView]:
         """Of one asset, the newest first. Raise NotFoundError."""
         with self._sight.session() as session:
@@ -62,10 +78,22 @@ class Operating:
             query = query.order_by(Command.issued_us.desc(), Command.id).limit(min(limit, ROWS_MAX)).offset(offset)
             return _views(session, query)
 
+    def sampling_commands(
+        self, viewer: Viewer, device_id: str | None = None, *, limit: int = 50, offset: int = 0
+    ) -> list[CommandView]:
+        """Of one device or all that are seen, the newest first. Raise NotFoundError."""
+        with self._sight.session() as session:
+            query = select(Command).where(Command.device_id.is_not(None), self._seen_by(viewer))
+            if device_id is not None:
+                self._require_seen(session, viewer, device_id)
+                query = query.where(Command.device_id == device_id)
+            query = query.order_by(Command.issued_us.desc(), Command.id).limit(min(limit, ROWS_MAX)).offset(offset)
+            return _views(session, query)
+
     def command(self, viewer: Viewer, command_id: str) -> CommandView:
         """Raise NotFoundError."""
         with self._sight.session() as session:
-            found = _views(session, select(Command).where(Command.id == command_id, _seen_by(viewer)))
+            found = _views(session, select(Command).where(Command.id == command_id, self._seen_by(viewer)))
         if not found:
             raise NotFoundError(f"there is no command {command_id!r}")
         return found[0]
@@ -73,7 +101,7 @@ class Operating:
     def changed(self, viewer: Viewer, since_us: int) -> list[CommandView]:
         """What has changed since then, for the live stream."""
         with self._sight.session() as session:
-            query = select(Command).where(Command.updated_us >= since_us, _seen_by(viewer))
+            query = select(Command).where(Command.updated_us >= since_us, self._seen_by(viewer))
             return _views(session, query.order_by(Command.updated_us.desc()).limit(ROWS_MAX))
 
     def changed_us(self) -> int:
@@ -81,9 +109,13 @@ class Operating:
         with self._sight.session() as session:
             return session.scalar(select(func.max(Command.updated_us))) or 0
 
+    def _seen_by(self, viewer: Viewer) -> ColumnElement[bool]:
+        devices = access.visible_devices(viewer, self._clock())
+        return or_(Command.asset_id.in_(access.visible_assets(viewer)), Command.device_id.in_(devices))
 
-def _seen_by(viewer: Viewer) -> ColumnElement[bool]:
-    return Command.asset_id.in_(access.visible_assets(viewer))
+    def _require_seen(self, session: Session, viewer: Viewer, device_id: str) -> None:
+        if session.scalar(access.visible_devices(viewer, self._clock()).where(Device.id == device_id)) is None:
+            raise NotFoundError(f"there is no device {device_id!r}")
 
 
 def _views(session: Session, query: Select[Command]) -> list[CommandView]:
@@ -129,11 +161,13 @@ def command_view(row: Command) -> CommandView:
     return CommandView(
         id=row.id,
         asset_id=row.asset_id,
+        device_id=row.device_id,
         gateway_id=row.gateway_id,
         actuator=row.actuator,
         action=row.action,
         value=row.args.get("value"),
         run_s=row.args.get("run_s"),
+        interval_s=row.args.get("interval_s"),
         user_id=row.user_id,
         why=row.why,
         state=row.state,

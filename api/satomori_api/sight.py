@@ -6,7 +6,7 @@ Sessions are short and read-only; each statement sees what is committed when it 
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 
-from sqlalchemy import ColumnElement, Engine, Select, func, or_, select, true
+from sqlalchemy import ColumnElement, Engine, Select, func, select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from satomori_api.observing import Observing
@@ -139,11 +139,8 @@ class Sight:
 
     def placements(self, session: Session) -> Mapping[str, str]:
         """Device → the gateway that it is behind now."""
-        now_us = self._clock()
         columns = models.Placement
-        query = select(columns.device_id, columns.gateway_id).where(
-            columns.from_us <= now_us, or_(columns.until_us.is_(None), columns.until_us > now_us)
-        )
+        query = select(columns.device_id, columns.gateway_id).where(*models.holds(columns, self._clock()))
         return dict(session.execute(query).all())
 
     def findings(self, session: Session, query: Select[models.Finding], viewer: Viewer) -> list[FindingView]:

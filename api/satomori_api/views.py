@@ -287,6 +287,7 @@ class ActuatorView:
 class CommandView:
     """Who ordered what and why, and what became of it.
 
+    Either an asset's actuator is operated, or a device is to be asked each `interval_s` until its gateway's next start.
     `state`: waiting, sent, then done, refused, expired, failed (the gateway's word, with its `reason`), or lost: no
     word of it, though it may have been carried out; `late`: the word came after that. `until_us`: when a timed run ends
     by itself; `ended_us` and `ended_why`: when and why it did. `read_back`: what the device said last, `read_at_us`
@@ -295,12 +296,14 @@ class CommandView:
     """
 
     id: str
-    asset_id: str
+    asset_id: str | None
+    device_id: str | None
     gateway_id: str
-    actuator: str
+    actuator: str | None
     action: str
     value: float | None
     run_s: float | None
+    interval_s: float | None
     user_id: str
     why: str
     state: str

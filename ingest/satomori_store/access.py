@@ -1,7 +1,8 @@
 """Who may see and do what: the one place where access is decided, for routes, streams, exports, pages and messages.
 
 An organisation sees the assets that it owns, and those that another shares with it: all of them, or those of a group.
-It operates what it owns, and what is shared with it by a share that says so.
+It operates what it owns, and what is shared with it by a share that says so. A device follows the assets that it
+measures: one of them makes it known, and all of them are needed to change how often it is asked.
 What one may not see, one may not know of either: it is not found.
 """
 
@@ -12,7 +13,7 @@ from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.orm import Session
 
 from satomori_core.errors import NotFoundError
-from satomori_store.models import Asset, GroupMember, Share
+from satomori_store.models import Asset, Datastream, Device, GroupMember, Placement, Share, holds
 
 Action = Literal["see", "acknowledge", "operate", "edit_registry", "admin"]
 Role = Literal["viewer", "crew", "engineer", "admin"]
@@ -77,6 +78,24 @@ def _reached(viewer: Viewer, action: Action, *conditions: ColumnElement[bool]) -
     return query.where(
         or_(Asset.organisation_id == viewer.organisation_id, Asset.organisation_id.in_(whole), Asset.id.in_(part))
     )
+
+
+def visible_devices(viewer: Viewer, at_us: int) -> Select[str]:
+    """The ids of those that measure at an asset that is seen, or behind a gateway whose asset is seen."""
+    return _devices_through(visible_assets(viewer), at_us)
+
+
+def operable_devices(viewer: Viewer, at_us: int) -> Select[str]:
+    """The ids of those that measure nothing at an asset that the viewer may not operate."""
+    mine = operable_assets(viewer)
+    foreign = select(Datastream.device_id).where(Datastream.asset_id.not_in(mine), *holds(Datastream, at_us))
+    return _devices_through(mine, at_us).where(Device.id.not_in(foreign))
+
+
+def _devices_through(assets: Select[str], at_us: int) -> Select[str]:
+    measuring = select(Datastream.device_id).where(Datastream.asset_id.in_(assets), *holds(Datastream, at_us))
+    behind = select(Placement.device_id).where(Placement.gateway_id.in_(assets), *holds(Placement, at_us))
+    return select(Device.id).where(or_(Device.id.in_(measuring), Device.id.in_(behind)))
 
 
 def visible_asset_ids(session: Session, viewer: Viewer) -> set[str]:

@@ -25,6 +25,7 @@ VALUES_MAX = 50
 NUMBER_MAX = 1e15
 SETTLE_S_MAX = 3600.0
 WORDS_LETTERS_MAX = 100
+INTERVAL_S_MIN, INTERVAL_S_MAX = 0.05, 86_400.0  # what an edge can be set to allow at all
 NOT_SENT = "not_sent"
 
 

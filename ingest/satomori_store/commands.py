@@ -14,7 +14,7 @@ from satomori_core.commands import Action, Outcome
 from satomori_core.errors import ConflictError, NotFoundError, RejectedError
 from satomori_store.commanding import GRACE_US, OPEN, Allowed, Course, State, answered, check, from_json, next_step
 from satomori_store.databases import advisory_lock, reading
-from satomori_store.models import Actuator, Command, Gateway
+from satomori_store.models import Actuator, Command, Gateway, Placement, holds
 from satomori_store.transactions import transaction
 
 STEPS_AT_ONCE = 200
@@ -24,7 +24,7 @@ _COURSE = tuple(field.name for field in fields(Course))
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What somebody wants done. `key`: that person's own name for it."""
+    """What somebody wants an asset's actuator to do. `key`: that person's own name for it."""
 
     key: str
     user_id: str
@@ -42,6 +42,21 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class SamplingOrder:
+    """How often somebody wants a device to be asked, until the next start of its gateway. `key` as in `Order`."""
+
+    key: str
+    user_id: str
+    device_id: str
+    interval_s: float
+    expires_in_us: int
+    why: str
+
+    def args(self) -> dict[str, str | float]:
+        return {"device": self.device_id, "interval_s": self.interval_s}
+
+
+@dataclass(frozen=True, slots=True)
 class Outgoing:
     """To be sent to `gateway` now."""
 
@@ -49,11 +64,11 @@ class Outgoing:
     command: wire.Command
 
 
-def issue(session: Session, order: Order, at_us: int) -> tuple[Command, bool]:
+def issue(session: Session, order: Order | SamplingOrder, at_us: int) -> tuple[Command, bool]:
     """The command of this order, and whether it is new: the same key means the same one.
 
     Raise ConflictError where the key stands for another order, NotFoundError and RejectedError for an actuator that
-    is not the asset's or does not take this.
+    is not the asset's or does not take this, or a device that no gateway asks.
     """
     advisory_lock(session.connection(), _LOCK)  # of two with one key, the second finds the first one's
     query = select(Command).where(Command.user_id == order.user_id, Command.idempotency_key == order.key)
@@ -61,19 +76,20 @@ def issue(session: Session, order: Order, at_us: int) -> tuple[Command, bool]:
         if _order_of(there) != order:
             raise ConflictError(f"the key {order.key!r} stands for another command of yours, {there.id}")
         return there, False
-    actuator = _actuator(session, order.asset_id, order.actuator)
-    if actuator.allows is None:
-        raise RejectedError("actuator", f"gateway {actuator.gateway_id!r} does not offer {order.actuator!r} now")
-    allowed = from_json(actuator.allows)
-    check(allowed, order.action, order.value, order.run_s)
     expires_us = at_us + order.expires_in_us
     row = Command(
-        id=uuid.uuid4().hex, idempotency_key=order.key, asset_id=order.asset_id, gateway_id=actuator.gateway_id,
-        actuator=order.actuator, action=order.action.value, args=order.args(), user_id=order.user_id, why=order.why,
-        issued_us=at_us, expires_us=expires_us, updated_us=at_us,
-        give_up_us=expires_us + GRACE_US + round(allowed.settle_s * SECOND_US),
+        id=uuid.uuid4().hex, idempotency_key=order.key, user_id=order.user_id, why=order.why, args=order.args(),
+        issued_us=at_us, expires_us=expires_us, give_up_us=expires_us + GRACE_US, updated_us=at_us,
         **_columns(Course()),
     )  # fmt: skip
+    if isinstance(order, Order):
+        actuator, allowed = _actuator(session, order)
+        row.asset_id, row.gateway_id, row.actuator = order.asset_id, actuator.gateway_id, actuator.name
+        row.action = order.action.value
+        row.give_up_us += round(allowed.settle_s * SECOND_US)
+    else:
+        row.device_id, row.gateway_id = order.device_id, _asking_gateway(session, order.device_id, at_us)
+        row.action = Action.INTERVAL.value
     session.add(row)
     session.flush()
     return row, True
@@ -144,17 +160,37 @@ def _columns(course: Course) -> dict[str, Any]:
     return asdict(course) | {"state": course.state.value, "outcome": outcome}
 
 
-def _order_of(row: Command) -> Order:
+def _order_of(row: Command) -> Order | SamplingOrder:
     args: Mapping[str, Any] = row.args
-    return Order(
-        row.idempotency_key, row.user_id, row.asset_id, row.actuator, Action(row.action), args.get("value"),
-        args.get("run_s"), row.expires_us - row.issued_us, row.why,
+    expires_in_us = row.expires_us - row.issued_us
+    if row.asset_id is not None and row.actuator is not None:
+        return Order(
+            row.idempotency_key, row.user_id, row.asset_id, row.actuator, Action(row.action), args.get("value"),
+            args.get("run_s"), expires_in_us, row.why,
+        )  # fmt: skip
+    return SamplingOrder(
+        row.idempotency_key, row.user_id, args["device"], args["interval_s"], expires_in_us, row.why
     )  # fmt: skip
 
 
-def _actuator(session: Session, asset: str, name: str) -> Actuator:
-    query = select(Actuator).where(Actuator.asset_id == asset, Actuator.name == name)
+def _actuator(session: Session, order: Order) -> tuple[Actuator, Allowed]:
+    """The one that is meant, and what it allows, to which the order keeps."""
+    query = select(Actuator).where(Actuator.asset_id == order.asset_id, Actuator.name == order.actuator)
     found = session.scalars(query.order_by(Actuator.gateway_id)).first()
     if found is None:
-        raise NotFoundError(f"asset {asset!r} has no actuator {name!r}")
+        raise NotFoundError(f"asset {order.asset_id!r} has no actuator {order.actuator!r}")
+    if found.allows is None:
+        raise RejectedError("actuator", f"gateway {found.gateway_id!r} does not offer {order.actuator!r} now")
+    allowed = from_json(found.allows)
+    check(allowed, order.action, order.value, order.run_s)
+    return found, allowed
+
+
+def _asking_gateway(session: Session, device: str, at_us: int) -> str:
+    """The gateway that the device stands behind now; one that speaks for itself is asked by nobody."""
+    query = select(Gateway.id).join(Placement, Placement.gateway_id == Gateway.id)
+    here = (Placement.device_id == device, *holds(Placement, at_us))
+    found = session.scalar(query.where(Gateway.kind == "edge", Gateway.id != device, *here))
+    if found is None:
+        raise RejectedError("device", f"device {device!r} stands behind no gateway that would ask it")
     return found

@@ -11,6 +11,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     CheckConstraint,
+    ColumnElement,
     ForeignKey,
     Index,
     Integer,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     String,
     UniqueConstraint,
     false,
+    or_,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -173,6 +175,11 @@ class Datastream(Base):
     until_us: Mapped[int | None]
 
 
+def holds(row: type[Placement | Datastream], at_us: int) -> tuple[ColumnElement[bool], ...]:
+    """The conditions that it does so at that time."""
+    return row.from_us <= at_us, or_(row.until_us.is_(None), row.until_us > at_us)
+
+
 class Calibration(Base):
     """stored = (sent, converted from `source_unit` to the datastream's unit) * scale + offset, half-open in time.
 
@@ -210,18 +217,22 @@ class Actuator(Base):
 class Command(Base):
     """Who wanted what done and why, and what became of it (`commanding.Course`): rows are never deleted.
 
-    `idempotency_key`: the asker's own name for it, so that asking twice is one command. `give_up_us`: without a reply
-    by then it counts as lost. `sent_us`, `replied_us`, `last_reply_us`: by our clock, `read_back_us`, `until_us` and
-    `ended_us` by the gateway's.
+    It is to an asset's actuator, or to a device. `idempotency_key`: the asker's own name for it, so that asking twice
+    is one command. `give_up_us`: without a reply by then it counts as lost. `sent_us`, `replied_us`, `last_reply_us`:
+    by our clock, `read_back_us`, `until_us` and `ended_us` by the gateway's.
     """
 
     __tablename__ = "command"
-    __table_args__ = (UniqueConstraint("user_id", "idempotency_key"),)
+    __table_args__ = (
+        UniqueConstraint("user_id", "idempotency_key"),
+        CheckConstraint("(asset_id IS NULL) <> (device_id IS NULL)", "target"),
+    )
     id: Mapped[str] = mapped_column(primary_key=True)
     idempotency_key: Mapped[str]
-    asset_id: Mapped[str] = mapped_column(ForeignKey("asset.id"))
+    asset_id: Mapped[str | None] = mapped_column(ForeignKey("asset.id"))
+    device_id: Mapped[str | None] = mapped_column(ForeignKey("device.id"))
     gateway_id: Mapped[str] = mapped_column(ForeignKey("gateway.id"), index=True)
-    actuator: Mapped[str]
+    actuator: Mapped[str | None]
     action: Mapped[str]
     args: Mapped[dict[str, Any]]
     user_id: Mapped[str]
@@ -247,6 +258,7 @@ class Command(Base):
 
 
 Index("ix_command_of_asset", Command.asset_id, Command.issued_us)
+Index("ix_command_of_device", Command.device_id, Command.issued_us)
 
 
 # ------------------------------------------------------------------ people and access

@@ -1,5 +1,5 @@
 """Fixtures of the API's tests."""
 
-from support.api_world import filled, world
+from support.api_world import filled, still_world, world
 
-__all__ = ["filled", "world"]
+__all__ = ["filled", "still_world", "world"]

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from sqlalchemy import delete, update
 
-from satomori_store.models import Share
+from satomori_store.models import Datastream, Share
 from satomori_store.registry import changing
 from support.api_world import ASSETS, USERS, World
 
@@ -54,6 +54,8 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/api/v1/assets/{asset_id}/actuators"): "shown",
     ("GET", "/api/v1/assets/{asset_id}/commands"): "shown",
     ("POST", "/api/v1/assets/{asset_id}/commands"): "operate",
+    ("GET", "/api/v1/devices/{device_id}/commands"): "shown",
+    ("POST", "/api/v1/devices/{device_id}/commands"): "operate",
     ("GET", "/api/v1/commands/{command_id}"): "shown",
     ("GET", "/api/v1/ledger"): "shown",
     ("GET", "/api/v1/quarantine"): "shown",
@@ -98,6 +100,7 @@ async def test_without_a_login_nothing_but_401(world: World, method: str, path: 
         path.replace("{alert_id}", "1")
         .replace("{asset_id}", "ueno-bridge")
         .replace("{user_id}", "u-crew")
+        .replace("{device_id}", "dev-ueno-bridge")
         .replace("{command_id}", "1")
     )
     answer = await world.ask(None, method, filled)
@@ -137,6 +140,7 @@ async def test_one_thing_is_shown_or_not_found(world: World, user: str) -> None:
                 f"/api/v1/findings?asset={asset}",
                 f"/api/v1/assets/{asset}/actuators",
                 f"/api/v1/assets/{asset}/commands",
+                f"/api/v1/devices/dev-{asset}/commands",
             ):
                 answer = await client.get(path)
                 assert answer.status_code == expected, (path, answer.text)
@@ -175,14 +179,18 @@ async def test_acknowledging_takes_sight_and_a_role(world: World, user: str, ass
     assert (await world.ask(user, "DELETE", path)).status_code == expected
 
 
+@pytest.mark.parametrize("kind", ["actuator", "device"])
 @pytest.mark.parametrize("user", USERS)
-async def test_operating_takes_ownership_and_a_role(world: World, user: str) -> None:
+async def test_operating_takes_ownership_and_a_role(world: World, user: str, kind: str) -> None:
     """What is only shared is seen and not operated, until its share says so; a command is seen where its asset is."""
     organisation, role = USERS[user]
 
     async def order(asker: str, asset: str) -> httpx.Response:
-        body = {"actuator": f"gate-{asset}", "action": "stop", "why": "試験", "idempotency_key": asset}
-        return await world.ask(asker, "POST", f"/api/v1/assets/{asset}/commands", json=body)
+        if kind == "actuator":
+            body = {"actuator": f"gate-{asset}", "action": "stop", "why": "試験", "idempotency_key": asset}
+            return await world.ask(asker, "POST", f"/api/v1/assets/{asset}/commands", json=body)
+        wanted = {"interval_s": 60, "why": "試験", "idempotency_key": asset}
+        return await world.ask(asker, "POST", f"/api/v1/devices/dev-{asset}/commands", json=wanted)
 
     allowed = {asset for asset in SEEN[user] if role != "viewer"}
     own = {asset for asset in allowed if role == "admin" or ASSETS[asset][1] == organisation}
@@ -198,6 +206,21 @@ async def test_operating_takes_ownership_and_a_role(world: World, user: str) -> 
         shown = await world.ask(user, "GET", f"/api/v1/commands/{command}")
         assert shown.status_code == (200 if asset in SEEN[user] else 404)
         assert ids_in(shown.text) == ({asset} if asset in SEEN[user] else set())
+
+
+async def test_a_device_of_two_owners_is_seen_by_both_and_asked_otherwise_by_none(world: World) -> None:
+    """Its interval would change for the other one too; an administrator may, and both read what became of it."""
+    with changing(world.context.engine) as session:
+        session.add(Datastream(asset_id="sato-paddy", device_id="dev-ueno-bridge", metric="water_level", unit="m"))
+    path, body = "/api/v1/devices/dev-ueno-bridge/commands", {"interval_s": 60, "why": "試験", "idempotency_key": "1"}
+    for user in ("u-crew", "k-crew"):
+        assert (await world.ask(user, "POST", path, json=body)).status_code == 403
+    assert (await world.ask("m-viewer", "POST", path, json=body)).status_code == 404
+    ordered = (await world.ask("root", "POST", path, json=body)).json()
+    for user in ("u-viewer", "s-viewer"):
+        assert (await world.ask(user, "GET", path)).json()["items"] == [ordered]
+        assert (await world.ask(user, "GET", f"/api/v1/commands/{ordered['id']}")).json() == ordered
+    assert (await world.ask("m-viewer", "GET", f"/api/v1/commands/{ordered['id']}")).status_code == 404
 
 
 @pytest.mark.parametrize("user", USERS)

@@ -14,12 +14,21 @@ from satomori_store.transactions import transaction
 from support.api_world import World
 
 PATH = "/api/v1/assets/ueno-sewer/commands"
+DEVICE_PATH = "/api/v1/devices/dev-ueno-sewer/commands"
 BODY: dict[str, Any] = {"actuator": "gate-ueno-sewer", "value": 1, "run_s": 60, "why": " 大雨の前 "}
 
 
 async def order(world: World, key: str | None = "key-1", user: str = "u-crew", **more: Any) -> httpx.Response:
     headers = {} if key is None else {"Idempotency-Key": key}
     return await world.ask(user, "POST", PATH, json={**BODY, **more}, headers=headers)
+
+
+async def order_interval(
+    world: World, key: str = "key-1", device: str = "dev-ueno-sewer", **more: Any
+) -> httpx.Response:
+    body = {"interval_s": 60, "why": "大雨の間", **more}
+    path = f"/api/v1/devices/{device}/commands"
+    return await world.ask("u-crew", "POST", path, json=body, headers={"Idempotency-Key": key})
 
 
 async def test_an_order_is_taken_and_its_record_tells_who_and_why(world: World) -> None:
@@ -67,22 +76,64 @@ async def test_the_same_key_is_the_same_command(world: World) -> None:
         ({"force": True}, "force"),
     ],
 )
-async def test_what_can_not_be_is_said_at_once(world: World, more: dict[str, Any], told: str) -> None:
-    answer = await order(world, **more)
+async def test_what_can_not_be_is_said_at_once(still_world: World, more: dict[str, Any], told: str) -> None:
+    answer = await order(still_world, **more)
     assert answer.status_code == 422, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert told in answer.json()["detail"]
-    assert (await world.ask("u-crew", "GET", PATH)).json()["items"] == []
+    assert (await still_world.ask("u-crew", "GET", PATH)).json()["items"] == []
 
 
-async def test_without_a_key_nothing_is_ordered(world: World) -> None:
-    answer = await order(world, None)
+async def test_without_a_key_nothing_is_ordered(still_world: World) -> None:
+    answer = await order(still_world, None)
     assert (answer.status_code, answer.json()["reason"]) == (422, "idempotency_key")
 
 
-async def test_an_actuator_of_another_asset_is_not_found(world: World) -> None:
+async def test_an_actuator_of_another_asset_is_not_found(still_world: World) -> None:
     """It is another asset's, though of the same owner."""
-    assert (await order(world, actuator="gate-ueno-bridge")).status_code == 404
+    assert (await order(still_world, actuator="gate-ueno-bridge")).status_code == 404
+
+
+async def test_an_interval_is_ordered_of_a_device_and_one_key_is_one_order(world: World) -> None:
+    """The key counts among all of a person's orders, those to actuators too."""
+    answer = await order_interval(world)
+    assert answer.status_code == 202
+    command = answer.json()
+    assert command.items() >= {
+        "asset_id": None, "device_id": "dev-ueno-sewer", "gateway_id": "gw-ueno-sewer", "actuator": None,
+        "action": "interval", "value": None, "run_s": None, "interval_s": 60.0, "user_id": "u-crew",
+        "why": "大雨の間", "state": "waiting",
+    }.items()  # fmt: skip
+    assert (await world.ask("u-viewer", "GET", answer.headers["location"])).json() == command
+    assert (await order_interval(world)).status_code == 200
+    for more in ({"interval_s": 61}, {"why": "別の理由"}, {"expires_in_s": 31}):
+        assert (await order_interval(world, **more)).status_code == 409
+    assert (await order(world)).status_code == 409
+    newer = (await order_interval(world, "key-2")).json()
+    listed = (await world.ask("u-viewer", "GET", f"{DEVICE_PATH}?limit=1")).json()
+    assert listed["items"] == [newer]
+    assert (await world.ask("u-viewer", "GET", listed["next"])).json()["items"] == [command]
+    assert (await world.ask("u-viewer", "GET", PATH)).json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"interval_s": 0}, {"interval_s": -1}, {"interval_s": 86401}, {"interval_s": "soon"}, {"interval_s": None},
+        {"why": ""}, {"expires_in_s": 0}, {"idempotency_key": "another"}, {"actuator": "gate-ueno-sewer"},
+    ],
+)  # fmt: skip
+async def test_an_interval_that_can_not_be_is_said_at_once(still_world: World, more: dict[str, Any]) -> None:
+    answer = await order_interval(still_world, **more)
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    assert (await still_world.ask("u-crew", "GET", DEVICE_PATH)).json()["items"] == []
+
+
+async def test_what_no_gateway_asks_has_no_interval(still_world: World) -> None:
+    """A gateway as a device of its own health, and a device that is not there."""
+    answer = await order_interval(still_world, device="gw-ueno-sewer")
+    assert (answer.status_code, answer.json()["reason"]) == (422, "device")
+    assert (await order_interval(still_world, device="dev-nowhere")).status_code == 404
 
 
 async def test_actuators_show_what_their_gateway_takes_and_what_was_read_back(world: World) -> None:
@@ -129,9 +180,10 @@ async def test_a_run_that_ended_has_left_its_actuator_at_its_fail_safe_position(
     assert gate["position"] == position
 
 
-async def test_the_schema_says_how_to_order(world: World) -> None:
+@pytest.mark.parametrize("path", ["/api/v1/assets/{asset_id}/commands", "/api/v1/devices/{device_id}/commands"])
+async def test_the_schema_says_how_to_order(still_world: World, path: str) -> None:
     """The header, the 200 of a repeated order and the conflict are documented."""
-    schema = (await world.ask(None, "GET", "/api/v1/openapi.json")).json()
-    documented = schema["paths"]["/api/v1/assets/{asset_id}/commands"]["post"]
+    schema = (await still_world.ask(None, "GET", "/api/v1/openapi.json")).json()
+    documented = schema["paths"][path]["post"]
     assert "idempotency-key" in {parameter["name"].lower() for parameter in documented["parameters"]}
     assert {"200", "202", "409"} <= documented["responses"].keys()

@@ -20,16 +20,17 @@ GATE = ActuatorView(
     read_at_us=NOW,
 )  # fmt: skip
 COMMAND = CommandView(
-    id="c", asset_id="a", gateway_id="gw", actuator="gate", action="set", value=40.0, run_s=600.0, user_id="ito",
-    why="入水", state="done", reason="", late=False, read_back=40.0, read_at_us=NOW, until_us=NOW + 9 * MINUTE_US,
-    ended_us=None, ended_why="", issued_us=NOW - MINUTE_US, expires_us=NOW, sent_count=1, sent_us=NOW, replies=1,
-    replied_us=NOW, updated_us=NOW,
+    id="c", asset_id="a", device_id=None, gateway_id="gw", actuator="gate", action="set", value=40.0, run_s=600.0,
+    interval_s=None, user_id="ito", why="入水", state="done", reason="", late=False, read_back=40.0, read_at_us=NOW,
+    until_us=NOW + 9 * MINUTE_US, ended_us=None, ended_why="", issued_us=NOW - MINUTE_US, expires_us=NOW,
+    sent_count=1, sent_us=NOW, replies=1, replied_us=NOW, updated_us=NOW,
 )  # fmt: skip
 
 
 def told(language: Language = "ja", **more: Any) -> tuple[str, str, tuple[str, ...]]:
     command = replace(COMMAND, **more)
-    shown = told_of(language, command, {"gate": "%"}, {"ito": "伊藤"}, zone=ZONE, at_us=NOW)
+    units, names = {"gate": "%"}, {"probe": "水位計"}
+    shown = told_of(language, command, units, {"ito": "伊藤"}, zone=ZONE, at_us=NOW, devices=names)
     return shown.what, shown.who, shown.facts
 
 
@@ -51,6 +52,21 @@ def test_a_command_says_what_who_and_how_it_fares() -> None:
 def test_the_end_of_a_run_takes_the_place_of_its_promise() -> None:
     ended = told(ended_us=NOW + 9 * MINUTE_US, ended_why="link_lost", read_back=0.0)
     assert ended[2] == ("実行", "読み返し 0%", "10:11 に終了（通信断）")
+
+
+def test_a_run_whose_time_is_over_without_word_of_its_end_is_no_promise_any_more() -> None:
+    late: dict[str, Any] = {"until_us": NOW - MINUTE_US}
+    assert told(**late)[2][-1] == "10:01 に自動で戻る予定・確認の返事待ち"
+    assert told("en", **late)[2][-1] == "was to go back by itself at 10:01, not confirmed yet"
+
+
+def test_an_interval_names_its_device_and_seconds() -> None:
+    more: dict[str, Any] = {
+        "asset_id": None, "device_id": "probe", "actuator": None, "action": "interval", "value": None, "run_s": None,
+        "interval_s": 60.0, "read_back": 60.0, "until_us": None,
+    }  # fmt: skip
+    assert told(**more) == ("水位計: 60 s ごとに測定", "10:01 伊藤", ("実行", "読み返し 60 s"))
+    assert told("en", **more)[0] == "水位計: a reading each 60 s"
 
 
 def test_what_is_not_known_is_said_so() -> None:

@@ -31,11 +31,26 @@ def postgres() -> Generator[Postgres]:
         yield server
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.servers)])
+KINDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.servers)]
+
+
+@pytest.fixture(params=KINDS)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Engine]:
     """An empty database of either kind."""
+    yield from _database(request, tmp_path)
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def module_registry(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[Engine]:
+    """An empty registry of either kind for all tests of a module."""
+    for engine in _database(request, tmp_path_factory.mktemp("registry")):
+        upgrade(engine, "registry")
+        yield engine
+
+
+def _database(request: pytest.FixtureRequest, folder: Path) -> Generator[Engine]:
     if request.param == "sqlite":
-        engine = sqlite_engine(tmp_path / "database.sqlite")
+        engine = sqlite_engine(folder / "database.sqlite")
     else:
         server: Postgres = request.getfixturevalue("postgres")
         engine = engine_of(server.create(f"test{next(_numbers)}"))

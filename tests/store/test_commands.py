@@ -3,39 +3,47 @@
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, delete, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from satomori_core.clock import SECOND_US, now_us
 from satomori_core.commands import Action, Outcome, Reply
 from satomori_core.errors import ConflictError, NotFoundError, RejectedError
 from satomori_store.commanding import GRACE_US, NOT_SENT, State, parse_allowed
-from satomori_store.commands import Order, Outgoing, issue, take_reply, take_steps, write_actuators
-from satomori_store.models import Actuator, Command
+from satomori_store.commands import Order, Outgoing, SamplingOrder, issue, take_reply, take_steps, write_actuators
+from satomori_store.models import Actuator, Command, Gateway
 from satomori_store.registry import import_registry, transaction
 from support.ingesting import registry_text
 
 ACTUATOR = '\n[[actuator]]\ngateway = "gw-1"\nname = "gate"\nasset = "paddy-1"\nlabel = "水門"\n'
 GATE = parse_allowed({"name": "gate", "values": [0, 1], "fail_safe": 0, "run_s_max": 600, "settle_s": 5})
 ORDER = Order("key-1", "ito", "paddy-1", "gate", Action.SET, 1.0, 60.0, 30 * SECOND_US, "田植え")
+EACH_MINUTE = SamplingOrder("key-1", "ito", "dev-1", 60.0, 30 * SECOND_US, "大雨の間")
 T0 = now_us()
 
 
-@pytest.fixture
-def region(registry: Engine, tmp_path: Path) -> Engine:
-    """A paddy with a gate behind gw-1, which has said what it takes."""
-    path = tmp_path / "region.toml"
+@pytest.fixture(scope="module")
+def imported(module_registry: Engine, tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    path = tmp_path_factory.mktemp("region") / "region.toml"
     path.write_text(registry_text(ACTUATOR), encoding="utf-8")
-    assert import_registry(registry, path).ok
-    with transaction(registry) as session:
+    assert import_registry(module_registry, path).ok
+    return module_registry
+
+
+@pytest.fixture
+def region(imported: Engine) -> Engine:
+    """A paddy with a gate behind gw-1, which has said what it takes, and no commands."""
+    with transaction(imported) as session:
+        session.execute(delete(Command))
+        session.execute(delete(Actuator).where(Actuator.asset_id.is_(None)))
         write_actuators(session, "gw-1", [GATE])
-    return registry
+    return imported
 
 
-def ordered(engine: Engine, order: Order = ORDER, at_us: int = T0) -> Command:
+def ordered(engine: Engine, order: Order | SamplingOrder = ORDER, at_us: int = T0) -> Command:
     with transaction(engine) as session:
         return issue(session, order, at_us)[0]
 
@@ -90,6 +98,34 @@ def test_only_what_the_assets_own_actuator_takes_is_issued(region: Engine) -> No
         write_actuators(session, "gw-1", [])
         with pytest.raises(RejectedError, match="does not offer"):
             issue(session, ORDER, T0)
+
+
+def test_an_interval_goes_to_the_gateway_that_the_device_is_behind(region: Engine) -> None:
+    """The same key is the same command here too; a device that speaks for itself is asked by nobody."""
+    command = ordered(region, EACH_MINUTE)
+    assert (command.asset_id, command.actuator, command.device_id, command.gateway_id) == (None, None, "dev-1", "gw-1")
+    assert command.give_up_us == T0 + 30 * SECOND_US + GRACE_US
+    [outgoing] = steps(region, 0)
+    assert (outgoing.gateway, outgoing.command.action) == ("gw-1", Action.INTERVAL)
+    assert outgoing.command.args == {"device": "dev-1", "interval_s": 60.0}
+    with transaction(region) as session:
+        assert not issue(session, EACH_MINUTE, T0)[1]
+        for other in (replace(EACH_MINUTE, interval_s=61.0), ORDER):
+            with pytest.raises(ConflictError, match=command.id):
+                issue(session, other, T0)
+        session.execute(update(Gateway).where(Gateway.id == "gw-1").values(kind="direct"))
+        for nobody_asks in ("dev-1", "gw-1", "dev-9"):
+            with pytest.raises(RejectedError, match="behind no gateway"):
+                issue(session, replace(EACH_MINUTE, key="2", device_id=nobody_asks), T0)
+        session.rollback()
+
+
+@pytest.mark.parametrize("change", [{"device_id": None}, {"asset_id": "paddy-1"}])
+def test_a_command_is_to_one_thing(region: Engine, change: dict[str, str | None]) -> None:
+    """The database itself keeps none that is to nothing or to two."""
+    ordered(region, EACH_MINUTE)
+    with pytest.raises(IntegrityError), transaction(region) as session:
+        session.execute(update(Command).values(**change))
 
 
 def test_what_the_gateway_says_is_kept_beside_what_the_registry_says(region: Engine) -> None:

@@ -6,6 +6,7 @@ device, its finding, its alert, its quarantined message), so a test only looks f
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -210,8 +211,20 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
 
 @pytest.fixture
 def world(filled: tuple[Path, int], tmp_path: Path) -> Iterator[World]:
+    with _world(filled, tmp_path / "state") as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def still_world(filled: tuple[Path, int], tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """For tests that change nothing."""
+    with _world(filled, tmp_path_factory.mktemp("still") / "state") as one:
+        yield one
+
+
+@contextmanager
+def _world(filled: tuple[Path, int], state: Path) -> Iterator[World]:
     template, at_us = filled
-    state = tmp_path / "state"
     shutil.copytree(template, state)
     context, writer = make_context(state), open_store(state, None)
     with Session(context.engine) as session:

@@ -3,21 +3,36 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from fastapi import Request, Response
-from nicegui import ui
+from nicegui import run, ui
 
 from satomori_api.views import AuditView, DeviceView, GatewayView, QuarantineView
 from satomori_core.clock import now_us
+from satomori_core.commands import Action
+from satomori_core.errors import UnavailableError
 from satomori_core.metrics import catalogue
-from satomori_dashboards.console.formatting import age
+from satomori_dashboards.console.formatting import DEFAULT_ZONE, age
 from satomori_dashboards.console.frame import Frame, to_login, visiting
 from satomori_dashboards.console.gate import Gate
 from satomori_dashboards.console.kit import Section, empty, tag
+from satomori_dashboards.console.operate import (
+    LOOK_EVERY_S,
+    PENDING,
+    Choice,
+    Machine,
+    OrderDialog,
+    Told,
+    draw_told,
+    told_of,
+)
 from satomori_dashboards.console.texts import TEXTS, Language, metric_word, named, text
 from satomori_store.adopting import UnknownDevice
+from satomori_store.commanding import INTERVAL_S_MAX, INTERVAL_S_MIN
 
 QUARANTINE_MOST = 1000  # the newest ones are counted
+ORDERS_MOST = 10
 # What adopting can cure; everything else is cured where it was sent, or in the registry file.
 ADOPTABLE = frozenset({"unknown_device", "unknown_metric"})
 
@@ -28,6 +43,7 @@ class Device:
     id: str
     model: str
     seen: str
+    may_sample: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +54,7 @@ class Gateway:
     state: str
     seen: str
     devices: tuple[Device, ...]
+    orders: tuple[Told, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +94,18 @@ class Devices:
 
 
 def gateways_of(
-    language: Language, gateways: Sequence[GatewayView], devices: Sequence[DeviceView], at_us: int
+    language: Language,
+    gateways: Sequence[GatewayView],
+    devices: Sequence[DeviceView],
+    at_us: int,
+    *,
+    samplable: frozenset[str] = frozenset(),
+    orders: Mapping[str, Sequence[Told]] = MappingProxyType({}),
 ) -> tuple[Gateway, ...]:
-    """What needs somebody first: silent, then offline, then never heard of, then the well ones."""
+    """What needs somebody first: silent, then offline, then never heard of, then the well ones.
+
+    `samplable`: devices whose interval the visitor may change; `orders`: gateway → those that there were.
+    """
     behind: dict[str, list[DeviceView]] = defaultdict(list)
     for device in devices:
         # A gateway's own health is measured by a device with its id.
@@ -98,9 +124,16 @@ def gateways_of(
             gateway.state,
             seen(gateway.seen_us),
             tuple(
-                Device(named(language, d.name, d.name_en), d.id, d.model or "", seen(d.seen_us))
+                Device(
+                    named(language, d.name, d.name_en),
+                    d.id,
+                    d.model or "",
+                    seen(d.seen_us),
+                    may_sample=gateway.kind == "edge" and d.id in samplable,
+                )
                 for d in behind[gateway.id]
             ),
+            tuple(orders.get(gateway.id, ())),
         )
         for gateway in sorted(gateways, key=lambda g: (order.index(g.state) if g.state in order else 0, g.id))
     )
@@ -180,6 +213,8 @@ class DevicesPage:
     def build(self) -> None:
         word = self.frame.word
         self.frame.head(word("devices.title"))
+        self.dialog = OrderDialog(self.frame, self.look)
+        self.timer = ui.timer(LOOK_EVERY_S, self.look, active=False)
         with tag("section", "stack", aria_label=word("devices.gateways")):
             tag("h2", text=word("devices.gateways"))
             self.gateways = Section(self.draw_gateways, waiting=2)
@@ -198,16 +233,45 @@ class DevicesPage:
         queries, viewer, language = self.frame.gate.queries, self.frame.visit.viewer, self.frame.language
         at_us = now_us()
         gateways = queries.gateways(viewer)
+        devices = queries.devices(viewer)
         names = {g.id: named(language, g.name, g.name_en) for g in gateways}
         waiting = queries.quarantine(viewer, limit=QUARANTINE_MOST)
         return Devices(
-            gateways_of(language, gateways, queries.devices(viewer), at_us),
+            gateways_of(
+                language,
+                gateways,
+                devices,
+                at_us,
+                samplable=queries.operating.samplable(viewer),
+                orders=self.load_orders(devices, at_us),
+            ),
             streams_of(language, queries.audit(viewer), names, at_us),
             piles_of(language, waiting, at_us),
             len(waiting) == QUARANTINE_MOST,
         )
 
+    def load_orders(self, devices: Sequence[DeviceView], at_us: int) -> Mapping[str, Sequence[Told]]:
+        """Gateway → the newest orders of how often its devices are asked."""
+        gate, visit, language = self.frame.gate, self.frame.visit, self.frame.language
+        names = {device.id: named(language, device.name, device.name_en) for device in devices}
+        people = gate.people()
+        orders: dict[str, list[Told]] = defaultdict(list)
+        for command in gate.queries.operating.sampling_commands(visit.viewer, limit=ORDERS_MOST):
+            told = told_of(language, command, {}, people, zone=DEFAULT_ZONE, at_us=at_us, devices=names)
+            orders[command.gateway_id].append(told)
+        return orders
+
+    async def look(self) -> None:
+        """Sooner than the page's next look: somebody waits for it."""
+        try:
+            found = await run.io_bound(self.load)
+        except UnavailableError:
+            return  # the frame says so
+        if found is not None:
+            self.show(found)
+
     def show(self, devices: Devices) -> None:
+        self.timer.active = any(told.state in PENDING for gateway in devices.gateways for told in gateway.orders)
         self.gateways.show(devices.gateways)
         self.ledger.show(devices.streams)
         self.piles.show((devices.piles, devices.capped))
@@ -234,6 +298,10 @@ class DevicesPage:
             tag("span", f"chip {look}", text=word(f"devices.{gateway.state}"))
         told = [gateway.seen, gateway.kind]
         tag("div", "quiet num", text=" · ".join(part for part in told if part))
+        if gateway.orders:
+            with tag("ol", "told", aria_live="polite"):
+                for order in gateway.orders:
+                    draw_told(self.frame, order)
         if not gateway.devices:
             return
         with tag("details", "fold"):
@@ -246,6 +314,14 @@ class DevicesPage:
                             sub = " · ".join(part for part in (device.id, device.model) if part)
                             tag("div", "row-sub", text=sub)
                         tag("span", "quiet num", text=device.seen or word("devices.never"))
+                        if device.may_sample:
+                            self.draw_sampling(device)
+
+    def draw_sampling(self, device: Device) -> None:
+        label = self.frame.word("operate.sample")
+        button = tag("button", "btn", text=label, type="button", aria_label=f"{device.name}: {label}")
+        machine = Machine(device.id, device.name, "", "", (), (INTERVAL_S_MIN, INTERVAL_S_MAX), "s", None)
+        button.on("click", lambda: self.dialog.ask(machine, Choice(label, Action.INTERVAL)))
 
     def draw_ledger(self, streams: tuple[Stream, ...]) -> None:
         word = self.frame.word

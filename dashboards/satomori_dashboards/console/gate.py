@@ -14,7 +14,7 @@ from satomori_core.errors import NotFoundError
 from satomori_dashboards.console.settings import ConsoleSettings
 from satomori_dashboards.console.texts import LANGUAGES, Language, named
 from satomori_store.access import ForbiddenError, Viewer, may
-from satomori_store.commands import Order
+from satomori_store.commands import Order, SamplingOrder
 
 COUNTED_MOST = 1000  # alerts in the tab's badge
 
@@ -63,11 +63,15 @@ class Gate:
         """Raise ConflictError, ForbiddenError or NotFoundError."""
         self.queries.acknowledge(visit.viewer, alert_id, note)
 
-    def operate(self, visit: Visit, order: Order) -> None:
+    def operate(self, visit: Visit, order: Order | SamplingOrder) -> None:
         """Raise ConflictError, ForbiddenError, NotFoundError or RejectedError."""
         if not self.still_valid(visit):
             raise ForbiddenError("the session has ended")
-        self.queries.operating.operate(visit.viewer, order)
+        operating = self.queries.operating
+        if isinstance(order, Order):
+            operating.operate(visit.viewer, order)
+        else:
+            operating.sample(visit.viewer, order)
 
     def open_alerts(self, viewer: Viewer) -> int:
         return len(self.queries.alerts(viewer, "open", historical=False, limit=COUNTED_MOST))

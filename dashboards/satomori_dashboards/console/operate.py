@@ -1,8 +1,9 @@
-"""Operating on an asset's page: what there is, the dialog that asks why, how an order fares, who ordered what."""
+"""Operating: what there is on an asset's page, the dialog that asks why, how an order fares, who ordered what."""
 
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from nicegui import background_tasks, run, ui
 
@@ -15,7 +16,7 @@ from satomori_dashboards.console.frame import Frame
 from satomori_dashboards.console.kit import Section, tag, words
 from satomori_dashboards.console.texts import TEXTS, Language, named, text
 from satomori_store.access import ForbiddenError
-from satomori_store.commands import Order
+from satomori_store.commands import Order, SamplingOrder
 
 LOOK_EVERY_S = 1.0  # while an order is on its way
 SHOWN_MOST = 10
@@ -123,22 +124,16 @@ def told_of(
     *,
     zone: str,
     at_us: int,
+    devices: Mapping[str, str] = MappingProxyType({}),
 ) -> Told:
-    """`units`: actuator → its unit; `people`: user id → name."""
+    """`units`: actuator → its unit; `people`: user id → name; `devices`: id → name."""
 
     def when(us: int) -> str:
         return moment(language, us, zone, at_us)
 
     def shown(value: float) -> str:
-        return with_unit(value, units.get(command.actuator, ""))
+        return with_unit(value, "s" if command.interval_s is not None else units.get(command.actuator or "", ""))
 
-    if command.action == Action.STOP or command.value is None:
-        what = text(language, "operate.told_stop")
-    elif command.run_s is None:
-        what = text(language, "operate.set", value=shown(command.value))
-    else:
-        length = span(language, round(command.run_s * SECOND_US))
-        what = text(language, "operate.told_run", value=shown(command.value), span=length)
     facts = [text(language, f"operate.state.{command.state}", count=command.sent_count)]
     if command.late:
         facts.append(text(language, "operate.late"))
@@ -151,15 +146,28 @@ def told_of(
         word = text(language, why) if why in TEXTS else command.ended_why
         facts.append(text(language, "operate.ended", time=when(command.ended_us), why=word))
     elif command.until_us is not None:
-        facts.append(text(language, "operate.until", time=when(command.until_us)))
+        key = "operate.until" if command.until_us > at_us else "operate.overdue"
+        facts.append(text(language, key, time=when(command.until_us)))
     return Told(
         id=command.id,
         state=command.state,
-        what=what,
+        what=_what(language, command, devices, shown),
         who=f"{when(command.issued_us)} {people.get(command.user_id, command.user_id)}",
         why=command.why,
         facts=tuple(facts),
     )
+
+
+def _what(language: Language, command: CommandView, devices: Mapping[str, str], shown: Callable[[float], str]) -> str:
+    if command.interval_s is not None:
+        device = devices.get(command.device_id or "", command.device_id)
+        return text(language, "operate.told_sample", device=device, span=shown(command.interval_s))
+    if command.action == Action.STOP or command.value is None:
+        return text(language, "operate.told_stop")
+    if command.run_s is None:
+        return text(language, "operate.set", value=shown(command.value))
+    length = span(language, round(command.run_s * SECOND_US))
+    return text(language, "operate.told_run", value=shown(command.value), span=length)
 
 
 def reason_words(language: Language, reason: str) -> str:
@@ -181,7 +189,7 @@ class OperateCard:
         self._zone = zone
         self._section = Section(self._draw, "section", "operate")
         self._section.box.props["aria-label"] = frame.word("operate.title")
-        self._dialog = OrderDialog(frame, asset_id, asset_name, self._look)
+        self._dialog = OrderDialog(frame, self._look, asset_id, asset_name)
         self._timer = ui.timer(LOOK_EVERY_S, self._look, active=False)
 
     def load(self) -> Operation:
@@ -224,7 +232,7 @@ class OperateCard:
             if operation.history:
                 with tag("ol", "told", aria_live="polite"):
                     for told in operation.history:
-                        self._draw_told(told)
+                        draw_told(self.frame, told)
 
     def _draw_machine(self, machine: Machine) -> None:
         with tag("div", "machine"):
@@ -239,19 +247,29 @@ class OperateCard:
                     button = tag("button", look, text=choice.label, type="button", aria_label=label)
                     button.on("click", lambda _, choice=choice: self._dialog.ask(machine, choice))
 
-    def _draw_told(self, told: Told) -> None:
-        with tag("li", f"told-{told.state}"):
-            with tag("div", "row-head"):
-                tag("span", "row-name", text=told.what)
-                tag("span", "quiet num", text=told.who)
-            tag("div", "told-facts num", text=" · ".join(told.facts))
-            tag("div", "quiet", text=f"{self.frame.word('operate.why')}: {told.why}")
+
+def draw_told(frame: Frame, told: Told) -> None:
+    with tag("li", f"told-{told.state}"):
+        with tag("div", "row-head"):
+            tag("span", "row-name", text=told.what)
+            tag("span", "quiet num", text=told.who)
+        tag("div", "told-facts num", text=" · ".join(told.facts))
+        tag("div", "quiet", text=f"{frame.word('operate.why')}: {told.why}")
+
+
+def _asks_value(machine: Machine, choice: Choice) -> bool:
+    return choice.action is not Action.STOP and choice.value is None and machine.limits is not None
 
 
 class OrderDialog:
-    """Asks for what is missing, and why; then orders it once, however often the button is pressed."""
+    """Asks for what is missing, and why; then orders it once, however often the button is pressed.
 
-    def __init__(self, frame: Frame, asset_id: str, asset_name: str, look: Callable[[], Awaitable[None]]) -> None:
+    Without an asset its machines are devices.
+    """
+
+    def __init__(
+        self, frame: Frame, look: Callable[[], Awaitable[None]], asset_id: str = "", asset_name: str = ""
+    ) -> None:
         self.frame = frame
         self._asset = asset_id
         self._asset_name = asset_name
@@ -284,9 +302,11 @@ class OrderDialog:
         word, is_set = self.frame.word, choice.action is Action.SET
         self.title.text = choice.label
         self.what.text = word("operate.ask", asset=self._asset_name, actuator=machine.label, position=machine.position)
-        asks_value = is_set and choice.value is None and machine.limits is not None
-        self.value_field.set_visibility(asks_value)
-        if machine.limits is not None:
+        self.value_field.set_visibility(_asks_value(machine, choice))
+        if choice.action is Action.INTERVAL:
+            self.what.text = word("operate.ask_sample", device=machine.label)
+            self.value_label.text = word("operate.interval")
+        elif machine.limits is not None:
             low, high = (with_unit(limit, machine.unit) for limit in machine.limits)
             self.value_label.text = word("operate.value", low=low, high=high)
         self.value.value = None
@@ -299,7 +319,7 @@ class OrderDialog:
 
     def _missing(self, machine: Machine, choice: Choice) -> str | None:
         """What is still to be filled in, or must be otherwise."""
-        if choice.action is Action.SET and choice.value is None and machine.limits is not None:
+        if _asks_value(machine, choice) and machine.limits is not None:
             low, high = machine.limits
             if self.value.value is None or not low <= self.value.value <= high:
                 return str(self.value_label.text)
@@ -308,6 +328,24 @@ class OrderDialog:
             if minutes is None or not 0 < minutes <= machine.run_min_max:
                 return str(self.run_hint.text)
         return None if (self.why.value or "").strip() else self.frame.word("operate.why_missing")
+
+    def _order(self, key: str, machine: Machine, choice: Choice) -> Order | SamplingOrder:
+        user, expires_in_us = self.frame.visit.viewer.user_id, EXPIRES_IN_S * SECOND_US
+        why = self.why.value.strip()[:WHY_MOST]
+        if choice.action is Action.INTERVAL:
+            return SamplingOrder(key, user, machine.name, self.value.value, expires_in_us, why)
+        is_set = choice.action is Action.SET
+        return Order(
+            key=key,
+            user_id=user,
+            asset_id=self._asset,
+            actuator=machine.name,
+            action=choice.action,
+            value=self.value.value if is_set and choice.value is None else choice.value,
+            run_s=self.run.value * 60 if is_set and machine.run_min_max is not None else None,
+            expires_in_us=expires_in_us,
+            why=why,
+        )
 
     def close(self) -> None:
         self.dialog.value = False
@@ -320,20 +358,8 @@ class OrderDialog:
         if (missing := self._missing(machine, choice)) is not None:
             ui.notify(missing, type="warning")
             return
-        is_set = choice.action is Action.SET
-        order = Order(
-            key=key,
-            user_id=self.frame.visit.viewer.user_id,
-            asset_id=self._asset,
-            actuator=machine.name,
-            action=choice.action,
-            value=self.value.value if is_set and choice.value is None else choice.value,
-            run_s=self.run.value * 60 if is_set and machine.run_min_max is not None else None,
-            expires_in_us=EXPIRES_IN_S * SECOND_US,
-            why=self.why.value.strip()[:WHY_MOST],
-        )
         try:
-            await run.io_bound(self.frame.gate.operate, self.frame.visit, order)
+            await run.io_bound(self.frame.gate.operate, self.frame.visit, self._order(key, machine, choice))
         except RejectedError as error:
             ui.notify(word("operate.rejected", reason=str(error)), type="warning")
             return  # the dialog stays: what was typed can be put right

@@ -27,9 +27,10 @@ def upgrade() -> None:
         "command",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("idempotency_key", sa.String(), nullable=False),
-        sa.Column("asset_id", sa.String(), nullable=False),
+        sa.Column("asset_id", sa.String(), nullable=True),
+        sa.Column("device_id", sa.String(), nullable=True),
         sa.Column("gateway_id", sa.String(), nullable=False),
-        sa.Column("actuator", sa.String(), nullable=False),
+        sa.Column("actuator", sa.String(), nullable=True),
         sa.Column("action", sa.String(), nullable=False),
         sa.Column("args", sa.JSON(), nullable=False),
         sa.Column("user_id", sa.String(), nullable=False),
@@ -53,12 +54,15 @@ def upgrade() -> None:
         sa.Column("last_reply_us", sa.BigInteger(), nullable=True),
         sa.Column("late", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["asset_id"], ["asset.id"], name="fk_command_asset_id_asset"),
+        sa.ForeignKeyConstraint(["device_id"], ["device.id"], name="fk_command_device_id_device"),
         sa.ForeignKeyConstraint(["gateway_id"], ["gateway.id"], name="fk_command_gateway_id_gateway"),
+        sa.CheckConstraint("(asset_id IS NULL) <> (device_id IS NULL)", name="ck_command_target"),
         sa.PrimaryKeyConstraint("id", name="pk_command"),
         sa.UniqueConstraint("user_id", "idempotency_key", name="uq_command_user_id_idempotency_key"),
     )
     op.create_index("ix_command_gateway_id", "command", ["gateway_id"], unique=False)
     op.create_index("ix_command_of_asset", "command", ["asset_id", "issued_us"], unique=False)
+    op.create_index("ix_command_of_device", "command", ["device_id", "issued_us"], unique=False)
     op.create_index("ix_command_state", "command", ["state"], unique=False)
     op.create_index("ix_command_updated_us", "command", ["updated_us"], unique=False)
     op.add_column("share", sa.Column("operate", sa.Boolean(), nullable=False, server_default=sa.false()))
