@@ -70,7 +70,7 @@ def indicator(invocation: Invocation, name: str | None, text: str | None, listin
         raise SettingsError("name an indicator, or use --list")
     found = indicators.find(name)
     value = indicators.call(found, _read_json(text))
-    answer = {"name": found.name, "value": value, "unit": found.unit, "source": found.source}
+    answer = {"name": found.name, "value": value, "unit": found.unit, "source": found.source, "status": found.status}
     click.echo(json.dumps(answer, ensure_ascii=False))
 
 

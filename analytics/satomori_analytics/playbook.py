@@ -101,6 +101,8 @@ class Derived:
             set(self.inputs) | set(self.options),
             set(known.required) - ({"at_us"} if known.over_time else set()),
         )
+        if not known.is_series:
+            raise ValueError(f"indicator {self.indicator} does not give a series of numbers")
         if given - set(known.inputs) or needed - given:
             raise ValueError(
                 f"indicator {self.indicator} takes {', '.join(known.inputs)}, not {', '.join(sorted(given))}"

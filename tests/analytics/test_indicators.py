@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from satomori_analytics import indicators
 from satomori_analytics.cli import indicator as indicator_command
+from satomori_analytics.playbook import Derived
 from satomori_core.errors import NotFoundError, SettingsError
 
 HOUR_US = 3_600_000_000
@@ -90,6 +91,13 @@ def test_indicators_over_time_are_causal(name: str) -> None:
 def test_wrong_inputs_are_said(name: str, document: object, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         indicators.call(indicators.find(name), document)
+
+
+def test_a_playbook_derives_only_from_what_gives_numbers() -> None:
+    """A class or an object can't be held against a limit, so it is refused when the playbook is loaded."""
+    for name, inputs in (("thi_level", {"thi": "air_temperature"}), ("alarm_target", {"name": "air_temperature"})):
+        with pytest.raises(ValueError, match=f"{name} does not give a series"):
+            Derived(indicator=name, inputs=inputs, unit="1", ja="あ", en="a")
 
 
 def test_an_unknown_name_gets_a_hint() -> None:

@@ -67,6 +67,11 @@ class Indicator:
         object.__setattr__(self, "required", frozenset(set(parameters) - set(given)))
         object.__setattr__(self, "defaults", given)
 
+    @property
+    def is_series(self) -> bool:
+        """Answers numbers, one for each that goes in, as a playbook's derived series needs it."""
+        return bool(inspect.signature(self.function).return_annotation == Floats)
+
     def range_of(self, name: str) -> tuple[float, float]:
         usual = USUAL.get(self.inputs[name].split(",")[0], (-math.inf, math.inf))
         return self.ranges.get(name, usual)

@@ -240,6 +240,13 @@ def blitecast_severity(wet_h: ArrayLike, t_c: ArrayLike) -> Floats:
     return array(np.select(conditions, [np.nan, 0, *reversed(bands)], 0))
 
 
+def blitecast_rain_favourable(
+    t5_c: ArrayLike, rain10_mm: ArrayLike, t_most_c: ArrayLike = 25.5, rain_least_mm: ArrayLike = 30.0
+) -> Floats:
+    """1 on a rain-favourable day: the mean of 5 days at most 25.5 °C, the rain of 10 days 30 mm or more."""
+    return when((array(t5_c) <= array(t_most_c)) & (array(rain10_mm) >= array(rain_least_mm)), t5_c, rain10_mm)
+
+
 def blitecast_spray(rain_days: ArrayLike, sev: ArrayLike) -> Floats:
     """-1 no spray, 0 late blight warning, 1 spray every 7 days, 2 every 5 days.
 
@@ -362,6 +369,10 @@ INDICATORS = (
     Indicator("blitecast_severity", blitecast_severity, "1", {"wet_h": "h", "t_c": "Cel"},
               "Wallin's severity values (recalled, not checked)", "REC", "疫病の感染危険度（Wallin）",
               "Blitecast severity value"),
+    Indicator("blitecast_rain_favourable", blitecast_rain_favourable, "{bool}",
+              {"t5_c": "Cel", "rain10_mm": "mm", "t_most_c": "Cel", "rain_least_mm": "mm"},
+              "Hyre's rain-favourable days (recalled, not checked)", "REC", "降雨好適日（Blitecast）",
+              "Blitecast rain-favourable day"),
     Indicator("blitecast_spray", blitecast_spray, "1", {"rain_days": "d", "sev": "1"},
               "BliteCast (docs.metos.at; in part recalled)", "R", "疫病の散布判定（Blitecast）",
               "Blitecast spray advice", ranges={"rain_days": (0, 7), "sev": (0, 28)}),

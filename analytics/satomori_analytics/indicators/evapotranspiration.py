@@ -181,7 +181,7 @@ def et0_hourly(
     ra = extraterrestrial_radiation_hourly(lat_deg, lon_deg, doy, hour_utc)
     clear = (0.75 + 2e-5 * array(elevation_m)) * ra
     # A sun this low says nothing about the clouds.
-    ratio = np.where(clear > 0.1, np.clip(rs / np.maximum(clear, 1e-9), 0.25, 1), array(night_rs_rso))
+    ratio = np.where(clear <= 0.1, array(night_rs_rso), np.clip(rs / np.maximum(clear, 1e-9), 0.25, 1))
     saturated = saturation_vapour_pressure(t)
     actual = saturated * array(rh) / 100
     longwave = _STEFAN / 24 * (t + 273.16) ** 4 * (0.34 - 0.14 * np.sqrt(actual)) * (1.35 * ratio - 0.35)

@@ -1,5 +1,8 @@
 """Structures: bridges, slopes, sewer spans, pavements, machines; how they stand and how they age."""
 
+from collections.abc import Callable
+from statistics import NormalDist
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -24,7 +27,7 @@ _PUMP_ZONES = {
 _ABCD = ("A", "B", "C", "D")
 _ROMAN = ("I", "II", "III")
 # Bounds on work.
-STATES_MAX, DRAWS_MAX = 20, 5_000
+STATES_MAX, DRAWS_MAX, RANKS_MAX, SPANS_MAX = 20, 5_000, 6, 60
 
 
 def bridge_health(rank: str) -> str:
@@ -76,6 +79,65 @@ def hazard_rate(left: ArrayLike, years_at_risk: ArrayLike) -> dict[str, Floats]:
     number, exposure = aligned(left=left, years_at_risk=years_at_risk)
     years = np.where(exposure > 0, exposure, np.nan)
     return {"theta": number / years, "standard_error": np.sqrt(number) / years}
+
+
+def hazard_fit(
+    rank_from: ArrayLike, rank_to: ArrayLike, years: ArrayLike, confidence: float = 0.9
+) -> dict[str, Floats]:
+    """Rates per year of leaving each rank, by maximum likelihood from pairs of inspections some years apart.
+
+    A pair says only that the rank (1 is the best) was this and then that; what happened between is summed over, as in
+    Tsuda 2005 without covariates. Leave out what was repaired between. Answers theta, and the band (low, high) of a
+    normal log theta.
+    """
+    before, after, span = aligned(rank_from=rank_from, rank_to=rank_to, years=years)
+    if not np.all((before >= 1) & (after >= before) & (span > 0)):
+        raise ValueError("rank_to: not better than rank_from (leave out repairs), both from 1 up, years above 0")
+    states = int(after.max())
+    lengths, place = np.unique(np.round(span, 1), return_inverse=True)
+    if not 1 < states <= RANKS_MAX or len(lengths) > SPANS_MAX:
+        raise ValueError(f"rank_to: 2 to {RANKS_MAX} ranks; years: at most {SPANS_MAX} different tenths of a year")
+    exits = np.array([np.sum((before <= i) & (after > i)) for i in range(1, states)])
+    if not np.all(exits):
+        raise ValueError(f"rank_to: nothing was seen to leave rank {np.argmin(exits) + 1}")
+    pairs = (place, before.astype(int) - 1, after.astype(int) - 1)
+
+    def log_likelihood(log_theta: Floats) -> float:
+        chances = _transitions(np.exp(log_theta) * np.maximum(lengths, 0.1)[:, None], 1.0)[pairs]
+        return float(np.log(np.maximum(chances, 1e-300)).sum())
+
+    start = np.log(exits / np.array([span[before <= i].sum() for i in range(1, states)]))
+    log_theta, curvature = _climb(log_likelihood, start)
+    error = np.sqrt(np.diag(np.linalg.inv(curvature))) * NormalDist().inv_cdf((1 + confidence) / 2)
+    return {"theta": np.exp(log_theta), "low": np.exp(log_theta - error), "high": np.exp(log_theta + error)}
+
+
+def _climb(height: Callable[[Floats], float], start: Floats) -> tuple[Floats, Floats]:
+    """The top of a smooth hill by Newton's steps, halved while they lead down; and the curvature there."""
+    at, unit = start, np.eye(len(start)) * 1e-3
+    for _ in range(30):
+        gradient = array([(height(at + e) - height(at - e)) / 2e-3 for e in unit])
+        curvature = -array(
+            [
+                [
+                    (height(at + e + f) - height(at + e - f) - height(at - e + f) + height(at - e - f)) / 4e-6
+                    for f in unit
+                ]
+                for e in unit
+            ]
+        )
+        try:
+            np.linalg.cholesky(curvature)
+            step = np.linalg.solve(curvature, gradient)
+        except np.linalg.LinAlgError:
+            step = gradient / np.maximum(np.linalg.norm(gradient), 1)
+        step = np.clip(step, -2, 2)
+        while np.max(np.abs(step)) > 1e-7 and height(at + step) < height(at):
+            step = step / 2
+        at = at + step
+        if np.max(np.abs(step)) < 1e-6:
+            return at, curvature
+    raise ValueError("rank_to: these pairs do not say how fast each rank is left")
 
 
 def hazard_forecast(
@@ -239,6 +301,12 @@ INDICATORS = (
     Indicator("hazard_rate", hazard_rate, "1/a", {"left": "{count}, list", "years_at_risk": "a, list"},
               "maximum likelihood of a constant rate (Tsuda 2005's hazard without covariates)", "X",
               "劣化ハザード率", "Deterioration hazard rates"),
+    Indicator("hazard_fit", hazard_fit, "1/a",
+              {"rank_from": "1 is the best, list", "rank_to": "1 is the best, list", "years": "a, list",
+               "confidence": "1"},
+              "Tsuda et al. 2005 (exponential hazards, no covariates)", "X",
+              "点検結果からの劣化ハザード率", "Hazard rates from pairs of inspections",
+              ranges={"rank_from": (1, 6), "rank_to": (1, 6), "years": (0.1, 100), "confidence": (0.01, 0.999)}),
     Indicator("hazard_forecast", hazard_forecast, "{count}",
               {"left": "{count}, list", "years_at_risk": "a, list", "start": "{count}, list", "years": "a",
                "confidence": "1", "draws": "{count}", "seed": "whole number"},
