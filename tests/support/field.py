@@ -111,13 +111,13 @@ class Field:
         self.edge.end()
 
 
-def settings(url: str, port: Path, *, actuator: str, remote: str) -> str:
+def settings(url: str, port: Path, *, actuator: str, remote: str, interval_s: float) -> str:
     return (
         f'[broker]\nurl = "{url}"\n'
         '[edge]\ngateway = "gw-field"\nclock = "system"\nhealth_interval_s = 1\n'
         "uplink = { pack_age_s = 0.05, ack_timeout_s = 1, reconnect_max_s = 0.3 }\n"
         f"remote = {{ enabled = true, {remote} }}\n"
-        f'[[edge.modbus]]\nport = "{port}"\ninterval_s = 0.5\ntimeout_s = 0.2\n'
+        f'[[edge.modbus]]\nport = "{port}"\ninterval_s = {interval_s}\ntimeout_s = 0.2\n'
         '[[edge.modbus.slaves]]\nunit = 1\ndevice = "gate-1"\n'
         'registers = [{ address = 0, metric = "gate_opening", unit = "%" }]\n'
         f"[[edge.actuator]]\n{actuator}\n"
@@ -132,13 +132,20 @@ COIL = (
 
 @contextmanager
 def field(
-    folder: Path, url: str, *, actuator: str = COIL, remote: str = "link_lost_after_s = 30", is_open: bool = False
+    folder: Path,
+    url: str,
+    *,
+    actuator: str = COIL,
+    remote: str = "link_lost_after_s = 30",
+    interval_s: float = 0.5,
+    is_open: bool = False,
 ) -> Iterator[Field]:
     """The edge runs, its actuator is at its fail-safe position, and it is connected to the broker at `url`."""
     with cable(folder, "gate-tty") as line:
         slave = GateSlave(line.far, is_open=is_open)
         config = folder / "field.toml"
-        config.write_text(settings(url, line.near, actuator=actuator, remote=remote), encoding="utf-8")
+        text = settings(url, line.near, actuator=actuator, remote=remote, interval_s=interval_s)
+        config.write_text(text, encoding="utf-8")
         one = Field(slave, line, config, folder / "field-state")
         try:
             one.start()
