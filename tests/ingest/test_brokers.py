@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import sqlite3
 import subprocess
 from collections.abc import Iterator
@@ -61,6 +62,12 @@ def publish(broker: Mosquitto, *payloads: str, qos: int, ca: Path | None = None)
     subprocess.run(command, input="\n".join(payloads).encode() + b"\n", check=True, timeout=20)
 
 
+def need(*programs: str) -> None:
+    for program in programs:
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed")
+
+
 def make_certificate(folder: Path) -> tuple[Path, Path]:
     """Of 127.0.0.1, signed by itself: (key, certificate)."""
     key, certificate = folder / "key.pem", folder / "certificate.pem"
@@ -89,6 +96,7 @@ class Two:
 @pytest.fixture(params=["3.1.1", "5"])
 def two(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Two]:
     """A main broker, and one of a third party with a password, to which devices speak 3.1.1."""
+    need("mosquitto_passwd", "mosquitto_pub")
     passwords = tmp_path / "passwords"
     subprocess.run(["mosquitto_passwd", "-b", "-c", str(passwords), "app@ttn", "key"], check=True)
     passwords.chmod(0o644)
@@ -210,6 +218,7 @@ async def test_the_main_broker_may_be_spoken_to_in_the_older_version(tmp_path: P
 @pytest.mark.parametrize("protocol", ["3.1.1", "5"])
 async def test_by_tls_and_slowly_where_more_comes_than_we_hold(tmp_path: Path, protocol: str) -> None:
     """Reading pauses at the limit and goes on: everything arrives, in whatever pieces TLS brings it."""
+    need("openssl", "mosquitto_pub")
     key, certificate = make_certificate(tmp_path)
     start_us = now_us() - 1000 * SECOND_US
     uplinks = [uplink(start_us + i * SECOND_US, padding=60_000) for i in range(60)]
