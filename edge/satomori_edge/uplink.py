@@ -13,6 +13,7 @@ import json
 import random
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from satomori_core import __version__
 from satomori_core.broker import BrokerAddress
@@ -261,21 +262,20 @@ class _Conversation:
         return False
 
     async def _peek(self, outbox: Outbox, window: Window) -> list[Numbered]:
-        boundary = await self._boundary(outbox)
         is_fresh = window is self._fresh
-        after = window.cursors.get(outbox.stream, boundary - 1 if is_fresh else 0)
         limit = self._settings.pack_readings_max
-        rows = await self._keeper.run(outbox, lambda: outbox.peek(after, None if is_fresh else boundary, limit))
-        if is_fresh and len(rows) == limit and await self._lags(outbox, after):
-            return await self._peek(outbox, window)
-        if is_fresh or not rows:
-            return rows
-        under_way = frozenset(numbers(self._fresh.in_flight(outbox.stream)))
-        left = [row for row in rows if row.seq not in under_way]
-        if left:
-            return left
-        window.cursors[outbox.stream] = rows[-1].seq
-        return await self._peek(outbox, window)
+        while True:
+            boundary = await self._boundary(outbox)
+            after = window.cursors.get(outbox.stream, boundary - 1 if is_fresh else 0)
+            rows = await self._keeper.run(outbox, partial(outbox.peek, after, None if is_fresh else boundary, limit))
+            if is_fresh and len(rows) == limit and await self._lags(outbox, after):
+                continue
+            # What became backlog may be on its way still.
+            under_way = frozenset() if is_fresh else frozenset(numbers(self._fresh.in_flight(outbox.stream)))
+            left = [row for row in rows if row.seq not in under_way]
+            if left or not rows:
+                return left
+            window.cursors[outbox.stream] = rows[-1].seq
 
     async def _lags(self, outbox: Outbox, after: int) -> bool:
         """Whether more than a window waits to be sent as fresh: then all but the newest of it becomes backlog."""
