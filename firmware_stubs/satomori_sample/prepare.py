@@ -116,7 +116,8 @@ def edge_text(region: Region, gateway: str, folder: Path, plan: Plan) -> str:
     parts = [
         f"# {gateway} of the sample region: what its edge agent reads. The ports appear while the sample runs.\n",
         table("[broker]", _broker(plan.broker)),
-        table("[edge]", {"gateway": gateway, "health_interval_s": 30.0}),
+        # One clock for all of the region: whether something keeps it right is not asked.
+        table("[edge]", {"gateway": gateway, "clock": "system", "health_interval_s": 30.0}),
     ]
     parts += _actuators(region, gateway)
     for wire in region.wires:
