@@ -194,8 +194,8 @@ def attenuated(
 ) -> Flags:
     """Suspect and fail where the range of the past `period_s` (None: of the whole series) is below the limits."""
     if period_s is None:
-        spread = np.full(len(values), np.nanmax(values) - np.nanmin(values))
         judged = np.isfinite(values)
+        spread = np.full(len(values), np.ptp(values[judged]) if judged.any() else np.nan)
     else:
         first = np.searchsorted(at_us, at_us - int(period_s * 1e6), side="right")
         spread = _spread(values, first)

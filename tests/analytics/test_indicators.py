@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from satomori_analytics import indicators
 from satomori_analytics.cli import indicator as indicator_command
@@ -91,6 +94,30 @@ def test_indicators_over_time_are_causal(name: str) -> None:
 def test_wrong_inputs_are_said(name: str, document: object, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         indicators.call(indicators.find(name), document)
+
+
+NUMBERS = st.one_of(
+    st.none(), st.integers(-5, 100), st.floats(-50, 150), st.sampled_from([0, -1, 1e30, -1e300, 1e18, True])
+)
+ANYTHING = st.one_of(
+    NUMBERS,
+    st.lists(NUMBERS, max_size=5),
+    st.lists(st.lists(NUMBERS, max_size=3), max_size=3),
+    st.sampled_from(["", "do", "A", "tokyo", "2024-04-10", "\0"]),
+    st.lists(st.sampled_from(["A", "B", 1]), max_size=3),
+    st.just({}),
+)
+
+
+@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.parametrize("indicator", indicators.ALL, ids=lambda found: found.name)
+@given(data=st.data())
+def test_whatever_is_sent_is_answered_or_refused(indicator: indicators.Indicator, data: st.DataObject) -> None:
+    """JSON comes back, without NaN, or a SettingsError; never another exception, which over HTTP would be our fault."""
+    names = [name for name in indicator.inputs if name in indicator.required or data.draw(st.booleans())]
+    document = {name: data.draw(ANYTHING if data.draw(st.booleans()) else NUMBERS, label=name) for name in names}
+    with suppress(SettingsError):
+        json.dumps(indicators.call(indicator, document), allow_nan=False)
 
 
 def test_a_playbook_derives_only_from_what_gives_numbers() -> None:
