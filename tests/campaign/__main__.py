@@ -44,6 +44,8 @@ def main(
     began_s = time.monotonic()
     try:
         results = asyncio.run(_run(plan, folder))
+    except asyncio.CancelledError:
+        raise click.Abort from None
     except pytest.skip.Exception as missing:  # what the servers in tests/support say
         raise click.ClickException(str(missing)) from None
     finally:
