@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from sqlalchemy import delete, update
 
+from satomori_core.clock import now_us
 from satomori_store.models import Datastream, Share
 from satomori_store.registry import changing
 from support.api_world import ASSETS, USERS, World
@@ -209,7 +210,10 @@ async def test_operating_takes_ownership_and_a_role(world: World, user: str, kin
 
 
 async def test_a_device_of_two_owners_is_seen_by_both_and_asked_otherwise_by_none(world: World) -> None:
-    """Its interval would change for the other one too; an administrator may, and both read what became of it."""
+    """Its interval would change for the other one too; an administrator may, and both read what became of it.
+
+    Once it measures for one of them no more, it is the other's alone.
+    """
     with changing(world.context.engine) as session:
         session.add(Datastream(asset_id="sato-paddy", device_id="dev-ueno-bridge", metric="water_level", unit="m"))
     path, body = "/api/v1/devices/dev-ueno-bridge/commands", {"interval_s": 60, "why": "試験", "idempotency_key": "1"}
@@ -221,6 +225,11 @@ async def test_a_device_of_two_owners_is_seen_by_both_and_asked_otherwise_by_non
         assert (await world.ask(user, "GET", path)).json()["items"] == [ordered]
         assert (await world.ask(user, "GET", f"/api/v1/commands/{ordered['id']}")).json() == ordered
     assert (await world.ask("m-viewer", "GET", f"/api/v1/commands/{ordered['id']}")).status_code == 404
+    with changing(world.context.engine) as session:
+        session.execute(update(Datastream).where(Datastream.asset_id == "sato-paddy").values(until_us=now_us()))
+    assert (await world.ask("k-crew", "GET", path)).status_code == 404
+    assert (await world.ask("k-crew", "GET", f"/api/v1/commands/{ordered['id']}")).status_code == 404
+    assert (await world.ask("u-crew", "POST", path, json=body)).status_code == 202
 
 
 @pytest.mark.parametrize("user", USERS)
