@@ -330,7 +330,8 @@ def _number(record: Record, key: str) -> float:
 
 def _fault(record: Record, base: Record, position: int, error: RejectedError) -> Fault:
     """The record with its base fields and without the pack's numbering, so that it stands alone."""
-    alone = {key: value for key, value in base.items() if value is not None} | record
+    # A base that is null is what is wrong with it; only of the unit null says that there is none.
+    alone = {key: value for key, value in base.items() if value is not None or key != "bu"} | record
     for key in ("stream", "seq", "again"):
         alone.pop(key, None)
     name = f"{alone.get('bn', '')}{alone.get('n', '')}"
