@@ -42,7 +42,7 @@ def vapour_pressure_deficit(tmax_c: ArrayLike, tmin_c: ArrayLike, rhmax: ArrayLi
 
 
 def dew_point(t_c: ArrayLike, rh: ArrayLike) -> Floats:
-    """Inverse of the Magnus form with Alduchov and Eskridge's constants, °C; no value at 0 % humidity."""
+    """Inverse of the Magnus form with Alduchov and Eskridge's constants, °C; over water, in frost too. None at 0 %."""
     t, rh = array(t_c), array(rh)
     gamma = np.log(np.where(rh > 0, rh, np.nan) / 100) + 17.625 * t / (243.04 + t)
     return array(243.04 * gamma / (17.625 - gamma))

@@ -99,13 +99,19 @@ def _first_day(holds: Bools) -> float:
     return float(np.argmax(holds) + 1) if np.any(holds) else float("nan")
 
 
-def rice_harvest_degree_days(mean_5_24_c: ArrayLike) -> Floats:
+def rice_harvest_degree_days(
+    mean_5_24_c: ArrayLike, limits: ArrayLike = (26, 27), degree_days: ArrayLike = (1000, 950, 900)
+) -> Floats:
     """Degree-days [°C d] after heading at which Koshihikari is cut, by the mean of days 5 to 24 after heading."""
-    mean = array(mean_5_24_c)
-    return np.select([np.isnan(mean), mean >= 27, mean >= 26], [np.nan, 900.0, 950.0], 1000.0)
+    mean, steps, sums = array(mean_5_24_c), np.atleast_1d(array(limits)), np.atleast_1d(array(degree_days))
+    if len(sums) != len(steps) + 1:
+        raise ValueError("degree_days: one more than limits")
+    return np.where(np.isnan(mean), np.nan, sums[np.searchsorted(steps, mean, side="right").clip(0, len(steps))])
 
 
-def rice_harvest_day(mean_c: ArrayLike) -> float:
+def rice_harvest_day(
+    mean_c: ArrayLike, limits: ArrayLike = (26, 27), degree_days: ArrayLike = (1000, 950, 900)
+) -> float:
     """Day after heading on which Koshihikari's degree-days are reached, from the daily means of day 1, 2, … on.
 
     None before day 24, since the days 5 to 24 say how many degree-days it takes.
@@ -113,7 +119,7 @@ def rice_harvest_day(mean_c: ArrayLike) -> float:
     mean = np.atleast_1d(array(mean_c))
     if len(mean) < 24:
         return float("nan")
-    target = rice_harvest_degree_days(mean[4:24].mean())
+    target = rice_harvest_degree_days(mean[4:24].mean(), limits, degree_days)
     return _first_day((np.cumsum(mean) >= target) & (np.arange(len(mean)) >= 23))
 
 
@@ -331,9 +337,11 @@ INDICATORS = (
               "水稲発育指数（DVI）", "Rice development index", ranges={"dvr": (0, 1)}),
     Indicator("rice_heading_day", rice_heading_day, "d", {"initial_dvi": "1", "dvr": "1/d, list"}, _RICE, "R",
               "出穂日", "Rice heading day", ranges={"dvr": (0, 1)}),
-    Indicator("rice_harvest_degree_days", rice_harvest_degree_days, "Cel.d", {"mean_5_24_c": "Cel"}, _RICE, "R",
+    Indicator("rice_harvest_degree_days", rice_harvest_degree_days, "Cel.d",
+              {"mean_5_24_c": "Cel", "limits": "Cel, two", "degree_days": "Cel.d, three"}, _RICE, "R",
               "収穫適期の積算気温（コシヒカリ）", "Degree-days to harvest, Koshihikari"),
-    Indicator("rice_harvest_day", rice_harvest_day, "d", {"mean_c": "Cel, list"}, _RICE, "R",
+    Indicator("rice_harvest_day", rice_harvest_day, "d",
+              {"mean_c": "Cel, list", "limits": "Cel, two", "degree_days": "Cel.d, three"}, _RICE, "R",
               "収穫適期（出穂後日数）", "Rice harvest day, Koshihikari"),
     Indicator("rice_heat_risk", rice_heat_risk, "{bool}", {"mean_20d_c": "Cel", "limit_c": "Cel"},
               "town guides (山元町): >= 27 °C", "R", "高温登熟障害のおそれ", "Rice heat damage risk"),

@@ -7,6 +7,7 @@ from satomori_analytics.indicators.air import FAO56, actual_vapour_pressure, sat
 from satomori_analytics.indicators.base import Floats, Indicator, aligned, array
 
 _SOLAR = 0.0820  # MJ/(m2.min), eq. 21
+_CLOUDY = 0.3  # least Rs/Rso, as ASCE-EWRI 2005 and its libraries bound it; FAO-56 names only the upper bound, 1
 _STEFAN = 4.903e-9  # MJ/(K4.m2.d), eq. 39
 
 
@@ -142,7 +143,7 @@ def et0_daily(
     clear = np.maximum((0.75 + 2e-5 * array(elevation_m)) * ra, 1e-9)
     longwave = (
         _STEFAN * ((tmax + 273.16) ** 4 + (tmin + 273.16) ** 4) / 2
-        * (0.34 - 0.14 * np.sqrt(actual)) * (1.35 * np.minimum(rs / clear, 1) - 0.35)
+        * (0.34 - 0.14 * np.sqrt(actual)) * (1.35 * np.clip(rs / clear, _CLOUDY, 1) - 0.35)
     )  # fmt: skip
     rn = 0.77 * rs - longwave
     gamma, slope = psychrometric_constant(elevation_m), _slope(mean)
@@ -173,7 +174,8 @@ def et0_hourly(
 ) -> dict[str, Floats]:
     """Penman-Monteith of one hour (eq. 53); hour_utc is the hour's middle, longitude counts east.
 
-    G is 0.1 Rn by day and 0.5 Rn by night (eq. 45, 46). night_rs_rso: cloudiness Rs/Rso two to three hours before
+    As in FAO-56 the wind's factor is 0.34 by day and night (ASCE-EWRI 2005: 0.24 and 0.96, so it evaporates more by
+    day). G is 0.1 Rn by day and 0.5 Rn by night (eq. 45, 46). night_rs_rso: cloudiness Rs/Rso two to three hours before
     sunset, which stands in where the sun is down; FAO-56 takes 0.4 to 0.6 in humid and 0.7 to 0.8 in arid climates.
     Answers eto [mm/h], rn and g [MJ/(m2.h)].
     """
@@ -181,7 +183,7 @@ def et0_hourly(
     ra = extraterrestrial_radiation_hourly(lat_deg, lon_deg, doy, hour_utc)
     clear = (0.75 + 2e-5 * array(elevation_m)) * ra
     # A sun this low says nothing about the clouds.
-    ratio = np.where(clear <= 0.1, array(night_rs_rso), np.clip(rs / np.maximum(clear, 1e-9), 0.25, 1))
+    ratio = np.where(clear <= 0.1, array(night_rs_rso), np.clip(rs / np.maximum(clear, 1e-9), _CLOUDY, 1))
     saturated = saturation_vapour_pressure(t)
     actual = saturated * array(rh) / 100
     longwave = _STEFAN / 24 * (t + 273.16) ** 4 * (0.34 - 0.14 * np.sqrt(actual)) * (1.35 * ratio - 0.35)
@@ -282,7 +284,7 @@ INDICATORS = (
               {"lat_deg": "deg", "lon_deg": "deg", "elevation_m": "m", "doy": "day of year", "hour_utc": "h",
                "t_c": "Cel", "rh": "%", "u2_ms": "m/s", "rs_mj": "MJ/m2", "night_rs_rso": "1"},
               f"{FAO56} eq. 53, ex. 19", "C", "基準蒸発散量（時）", "Reference evapotranspiration, hourly",
-              ranges={**_PLACE, **_CLOCK, "rs_mj": (0, 6), "night_rs_rso": (0.25, 1)}),
+              ranges={**_PLACE, **_CLOCK, "rs_mj": (0, 6), "night_rs_rso": (0.3, 1)}),
     Indicator("et0_hargreaves", et0_hargreaves, "mm/d",
               {"lat_deg": "deg", "doy": "day of year", "tmax_c": "Cel", "tmin_c": "Cel"}, f"{FAO56} eq. 52, ex. 20",
               "C", "基準蒸発散量（ハーグリーブス）", "Reference evapotranspiration, Hargreaves", ranges=_LAT),

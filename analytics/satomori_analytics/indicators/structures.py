@@ -223,14 +223,23 @@ def landslide_tiltmeter_entry_ban(day_max_s: ArrayLike, accumulates: bool, limit
     return when((array(day_max_s) >= array(limit_s)) & accumulates, day_max_s)
 
 
-def sewer_span_rank(a_pct: float, b_pct: float, c_pct: float, forced: bool = False) -> str:
+def sewer_span_rank(
+    a_pct: float,
+    b_pct: float,
+    c_pct: float,
+    forced: bool = False,
+    *,
+    a_limit_pct: float = 20.0,
+    ab_limit_pct: float = 40.0,
+    abc_limit_pct: float = 60.0,
+) -> str:
     """Rank of a span by the share [%] of its pipes with defects of class a, b, c.
 
     `forced`: a collapse or an open joint of class a. Only rank A was read in the guide; B and C are recalled.
     """
-    if forced or a_pct >= 20 or a_pct + b_pct >= 40:
+    if forced or a_pct >= a_limit_pct or a_pct + b_pct >= ab_limit_pct:
         return "A"
-    if a_pct > 0 or b_pct > 0 or a_pct + b_pct + c_pct >= 60:
+    if a_pct > 0 or b_pct > 0 or a_pct + b_pct + c_pct >= abc_limit_pct:
         return "B"
     return "C"
 
@@ -266,15 +275,29 @@ def pavement_class(
     return texts(np.asarray(_ROMAN)[np.max(places, axis=0)], crack_pct, rut_mm, iri)
 
 
-def vibration_zone(v_mm_s: ArrayLike, group: int = 2, mounting: str = "rigid") -> Texts:
-    """Zone A to D of the velocity's RMS, mm/s. Group 1 is above 300 kW, group 2 from 15 kW; pumps have their own."""
+def vibration_zone(
+    v_mm_s: ArrayLike, group: int = 2, mounting: str = "rigid", limits: ArrayLike | None = None
+) -> Texts:
+    """Zone A to D of the velocity's RMS, mm/s. Group 1 is above 300 kW, group 2 from 15 kW; pumps have their own.
+
+    `limits` stand before the standard's: A/B, B/C, C/D.
+    """
+    if limits is not None:
+        return choose(v_mm_s, limits, _ABCD)
     if (group, mounting) not in _ZONES:
         raise ValueError("group is 1 (> 300 kW) or 2 (15-300 kW), mounting is rigid or flexible")
     return choose(v_mm_s, _ZONES[group, mounting], _ABCD)
 
 
-def pump_vibration_zone(v_mm_s: ArrayLike, category: str = "I", above_200_kw: bool = False) -> Texts:
-    """Zone A to D of a rotodynamic pump's velocity RMS, mm/s. Category I: critical or dangerous duty."""
+def pump_vibration_zone(
+    v_mm_s: ArrayLike, category: str = "I", above_200_kw: bool = False, limits: ArrayLike | None = None
+) -> Texts:
+    """Zone A to D of a rotodynamic pump's velocity RMS, mm/s. Category I: critical or dangerous duty.
+
+    `limits` stand before the standard's: A/B, B/C, C/D.
+    """
+    if limits is not None:
+        return choose(v_mm_s, limits, _ABCD)
     if (category, above_200_kw) not in _PUMP_ZONES:
         raise ValueError("category is I or II")
     return choose(v_mm_s, _PUMP_ZONES[category, above_200_kw], _ABCD)
@@ -338,7 +361,7 @@ INDICATORS = (
               {"day_max_s": "arc second", "accumulates": "true/false", "limit_s": "arc second"}, _EARTHWORK, "R",
               "立入禁止（傾斜計）", "Entry ban by tiltmeter"),
     Indicator("sewer_span_rank", sewer_span_rank, "class", {"a_pct": "%", "b_pct": "%", "c_pct": "%",
-              "forced": "true/false"},
+              "forced": "true/false", "a_limit_pct": "%", "ab_limit_pct": "%", "abc_limit_pct": "%"},
               f"{_GUIDE} (rank A read; B and C recalled)", "R", "スパン全体の評価", "Sewer span rank"),
     Indicator("sewer_urgency", sewer_urgency, "class", {"ranks": "A, B, C, list"}, _GUIDE, "R", "緊急度",
               "Sewer urgency"),
@@ -351,10 +374,11 @@ INDICATORS = (
                "iri_limits": "mm/m, two"},
               "舗装点検要領 2016; the worst governs (our reading)", "R", "舗装の診断区分", "Pavement class"),
     Indicator("vibration_zone", vibration_zone, "class", {"v_mm_s": "mm/s", "group": "1 or 2",
-              "mounting": "rigid/flexible"},
+              "mounting": "rigid/flexible", "limits": "mm/s, three"},
               "ISO 10816-3", "R", "振動の評価域", "Machine vibration zone"),
     Indicator("pump_vibration_zone", pump_vibration_zone, "class",
-              {"v_mm_s": "mm/s", "category": "I or II", "above_200_kw": "true/false"},
+              {"v_mm_s": "mm/s", "category": "I or II", "above_200_kw": "true/false",
+              "limits": "mm/s, three"},
               "ISO 10816-7 (recalled, not checked)", "REC", "ポンプ振動の評価域", "Pump vibration zone"),
     Indicator("rebar_corrosion", rebar_corrosion, "{bool}", {"chloride_kg_m3": "kg/m3", "limit_kg_m3": "kg/m3"},
               "コンクリート標準示方書 1.2 kg/m3", "R",
