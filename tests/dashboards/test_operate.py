@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from satomori_api.views import ActuatorView, CommandView
+from satomori_api.views import ActuatorView, CommandView, DeviceView, GatewayView
 from satomori_core.clock import MINUTE_US, from_iso
 from satomori_core.commands import Action, Ended, Reason
+from satomori_dashboards.console.devices import gateways_of
 from satomori_dashboards.console.operate import machine_of, reason_words, told_of
 from satomori_dashboards.console.texts import LANGUAGES, TEXTS, Language
 from satomori_store.commanding import NOT_SENT, State
@@ -67,6 +68,19 @@ def test_an_interval_names_its_device_and_seconds() -> None:
     }  # fmt: skip
     assert told(**more) == ("水位計: 60 s ごとに測定", "10:01 伊藤", ("実行", "読み返し 60 s"))
     assert told("en", **more)[0] == "水位計: a reading each 60 s"
+
+
+@pytest.mark.parametrize(
+    ("kind", "samplable", "offered"),
+    [("edge", {"probe"}, True), ("edge", {"other"}, False), ("direct", {"probe"}, False)],
+)
+def test_an_interval_is_offered_where_the_visitor_may_order_it_and_a_gateway_asks(
+    kind: str, samplable: set[str], offered: bool
+) -> None:
+    gateway = GatewayView("gw", "farm", "field", kind, "親機", "", 900, True, NOW, "online", 1)
+    device = DeviceView("probe", "水位計", "", None, "gw", "親機", "", True, NOW, ("a",), 1, 0, 0, 0)
+    [shown] = gateways_of("ja", [gateway], [device], NOW, samplable=frozenset(samplable), orders={})
+    assert [one.may_sample for one in shown.devices] == [offered]
 
 
 def test_what_is_not_known_is_said_so() -> None:

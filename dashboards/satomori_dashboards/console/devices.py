@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from fastapi import Request, Response
 from nicegui import run, ui
@@ -43,7 +42,7 @@ class Device:
     id: str
     model: str
     seen: str
-    may_sample: bool = False
+    may_sample: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ class Gateway:
     state: str
     seen: str
     devices: tuple[Device, ...]
-    orders: tuple[Told, ...] = ()
+    orders: tuple[Told, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +98,8 @@ def gateways_of(
     devices: Sequence[DeviceView],
     at_us: int,
     *,
-    samplable: frozenset[str] = frozenset(),
-    orders: Mapping[str, Sequence[Told]] = MappingProxyType({}),
+    samplable: frozenset[str],
+    orders: Mapping[str, Sequence[Told]],
 ) -> tuple[Gateway, ...]:
     """What needs somebody first: silent, then offline, then never heard of, then the well ones.
 
