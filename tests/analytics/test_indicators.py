@@ -87,7 +87,10 @@ def test_indicators_over_time_are_causal(name: str) -> None:
         ("et0_daily", {"lat_deg": 36, "elevation_m": 1, "doy": 1, "tmax_c": 1, "tmin_c": 2}, "tmax_c: below tmin_c"),
         ("markov_deterioration", {"p": [[0.5, 0.4], [0, 1]], "n0": [1, 0], "years": 1}, "rows sum to 1, not to 0.9"),
         ("markov_deterioration", {"p": [[1]], "n0": [1], "years": 1.5}, "years: expected a whole number"),
-        ("soil_water_index", {"at_us": [0, 9e18], "rain_mm": [0, 0]}, "more than 1000000 steps"),
+        ("soil_water_index", {"at_us": [0, 9e18], "rain_mm": [0, 0]}, "more than 200000 steps"),
+        ("soil_water_index", {"at_us": [1, None], "rain_mm": [0, 0]}, "at_us: a time is missing"),
+        ("rolling_mean", {"at_us": [2, 1], "values": [0, 0], "window_s": 1}, "at_us: times have to rise"),
+        ("thi", {"t_c": [[1], [2]], "rh": [1, 2]}, "t_c: expected a number or a list"),
         ("hazard_transition", {"theta": [1] * 20, "years": 1}, "at most 20 states"),
     ],
 )

@@ -112,7 +112,8 @@ INDICATORS = (
               {"low": "{count}", "medium": "{count}", "high": "{count}", "medium_most_pct": "%", "high_most_pct": "%"},
               f"{_EEMUA}: 80/15/5 %", "R", "警報の優先度配分", "Shares of alarm priorities"),
     Indicator("risk", risk, "as the consequence",
-              {"likelihood": "1 or 1/a, or class", "consequence": "points, yen or class", "matrix": "points or yen"},
+              {"likelihood": "1 or 1/a, or class", "consequence": "points, yen or class",
+               "matrix": "points or yen, matrix"},
               "ISO 55000 practice: likelihood x consequence", "R", "リスク", "Risk",
               ranges={"likelihood": (0, np.inf)}),
 )  # fmt: skip

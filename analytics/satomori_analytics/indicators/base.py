@@ -174,23 +174,36 @@ def _argument(indicator: Indicator, name: str, value: object) -> Any:  # noqa: A
         return value
     if value is None and name in indicator.defaults:
         return indicator.defaults[name]
-    unit = indicator.inputs[name]
-    try:
-        numbers = array(value)  # type: ignore[arg-type]
-    except (ValueError, TypeError):
-        raise ValueError(f"{name}: expected numbers [{unit}], not {str(value)[:60]!r}") from None
-    low, high = indicator.range_of(name)
-    outside = np.flatnonzero((numbers < low) | (numbers > high))
-    if len(outside):
-        where = f"[{outside[0]}]" if numbers.ndim else ""
-        raise ValueError(f"{name}{where}: {numbers.flat[outside[0]]:g} is outside {low:g} to {high:g} [{unit}]")
+    numbers = _numbers(indicator, name, value)
     if kind is int:
         if numbers.ndim or not float(numbers).is_integer():
             raise ValueError(f"{name}: expected a whole number, not {value!r}")
         return int(numbers)
     if kind is float and numbers.ndim:
-        raise ValueError(f"{name}: expected one number [{unit}], not a list")
+        raise ValueError(f"{name}: expected one number [{indicator.inputs[name]}], not a list")
     return numbers if numbers.ndim else float(numbers)
+
+
+def _numbers(indicator: Indicator, name: str, value: object) -> Floats:
+    """A number or a list of them, within the input's range; no time is missing, those of a series rise."""
+    unit = indicator.inputs[name]
+    try:
+        numbers = array(value)  # type: ignore[arg-type]
+    except (ValueError, TypeError):
+        raise ValueError(f"{name}: expected numbers [{unit}], not {str(value)[:60]!r}") from None
+    if numbers.ndim > (2 if "matrix" in unit else 1):
+        raise ValueError(f"{name}: expected a number or a list [{unit}], not lists of lists")
+    low, high = indicator.range_of(name)
+    outside = np.flatnonzero((numbers < low) | (numbers > high))
+    if len(outside):
+        where = f"[{outside[0]}]" if numbers.ndim else ""
+        raise ValueError(f"{name}{where}: {numbers.flat[outside[0]]:g} is outside {low:g} to {high:g} [{unit}]")
+    if unit.startswith("us"):
+        if np.isnan(numbers).any():
+            raise ValueError(f"{name}: a time is missing")
+        if indicator.over_time and np.any(np.diff(np.atleast_1d(numbers)) <= 0):
+            raise ValueError(f"{name}: times have to rise")
+    return numbers
 
 
 def _plainer(error: Exception, given: Mapping[str, object]) -> str:

@@ -98,6 +98,8 @@ def qartod_climatology(
 ) -> Flags:
     """4 and 3 outside a month's spans, twelve ends each (or one for all); 2 where the month has none (null)."""
     values = _values(inp)
+    if np.isnan(array(month)).any():
+        raise ValueError("month: one is missing")
     place = np.broadcast_to(np.asarray(month, dtype=np.int64) - 1, values.shape)
     low, high, least, most = (
         np.broadcast_to(array(ends), 12)[place] for ends in (suspect_low, suspect_high, fail_low, fail_high)

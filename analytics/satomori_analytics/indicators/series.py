@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike
 from satomori_analytics.indicators.base import Bools, Floats, Indicator, array
 
 HOUR_S = 3600.0
-SWI_STEPS_MAX = 1_000_000  # a bound on work: 114 years by the hour
+SWI_STEPS_MAX = 200_000  # a bound on work: 22 years by the hour
 
 
 def _seconds(at_us: ArrayLike) -> Floats:
