@@ -30,7 +30,7 @@ class Stored(StrEnum):
 
 
 class Kind(NamedTuple):
-    """`who`: the parts that it may strike. `for_s`: how long it may last. `busy`: whom it keeps from other faults."""
+    """`who`: the parts that it may strike, one at a time. `for_s`: how long it may last."""
 
     name: str
     who: tuple[str, ...]
