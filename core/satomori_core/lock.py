@@ -1,5 +1,6 @@
 """One process of a kind for one state folder: a lock of the system, gone with its process however that ends."""
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -25,9 +26,9 @@ class StateLock:
             raise SettingsError(
                 f"{state} is in use by another `satomori {command}` (process {owner}); stop it or name another --state"
             ) from None
-        self._file.truncate(0)
-        self._file.write(str(os.getpid()))
-        self._file.flush()
+        with contextlib.suppress(OSError):  # on a full disk: who holds it is then not told, but held it is
+            os.ftruncate(self._file.fileno(), 0)
+            os.write(self._file.fileno(), str(os.getpid()).encode())
 
     def release(self) -> None:
         self._file.close()
