@@ -11,7 +11,7 @@ run: $(VENV)/run.done
 
 test: $(VENV)/dev.done
 	tests/install-servers.sh
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
 
 check: $(VENV)/dev.done
 	$(BIN)/ruff format --check .
