@@ -11,7 +11,7 @@ import pytest
 
 from satomori_core import senml
 from satomori_sample import feed as feeds
-from satomori_sample.broker import Broker
+from satomori_sample.broker import Broker, end
 from satomori_sample.feed import ACK_TIMEOUT_S, WINDOW, Feed, Job
 from satomori_sample.history import PACK_VALUES_MAX, History
 from satomori_sample.plan import Plan
@@ -145,8 +145,7 @@ async def test_stopped_in_the_middle_it_goes_on_with_the_rest_and_the_broker_may
             running = asyncio.create_task(first.run(_broker(server), lambda _: None))
             while len(peer.kept) < first.total / 4:
                 await asyncio.sleep(0.01)
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+            await end([running])
         before = len(peer.kept)
         assert before < first.total
         jobs = [feed.jobs[index] for feed in first.feeds.values() for index in feed.flights]

@@ -14,7 +14,7 @@ from pymodbus.client import ModbusSerialClient
 from pymodbus.exceptions import ModbusIOException
 
 from satomori_edge.settings import load_edge
-from satomori_sample.broker import Broker
+from satomori_sample.broker import Broker, end
 from satomori_sample.direct import DirectGateway
 from satomori_sample.faults import Scripted
 from satomori_sample.live import TRUTH, Live
@@ -206,8 +206,7 @@ async def test_a_direct_gateway_loses_nothing_though_acks_are_lost_and_its_line_
                 gateway.kept_more()
                 await asyncio.sleep(0.2)
             await _until(lambda: len(peer.kept) == 750 and not outbox.read("gw-1", 1, 10**9, 1))
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+            await end([running])
             await _until(lambda: len(peer.statuses) >= 4)
     assert peer.gaps() == {}
     assert peer.differing == 0
@@ -232,8 +231,7 @@ async def test_a_killed_gateway_goes_on_with_its_numbers_and_old_values_take_the
             outbox.keep({"gw-1": values(5, time.time_ns() // 1000)})
             gateway.kept_more()
             await _until(lambda: len(peer.kept) == 25)
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+            await end([running])
         outbox.close()
     assert len(peer.streams) == 1
     assert peer.gaps() == {}
@@ -251,8 +249,7 @@ async def test_live_data_of_all_direct_gateways_arrive_and_the_vendors_json(tmp_
             direct = [place for place, s in enumerate(REGION.streams) if _kind(s.gateway) == "senml"]
             await _until(lambda: len(peer.kept) >= 3 * len(direct))
             document = json.loads(await asyncio.wait_for(vendor, 10))
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+            await end([running])
         live.close()
     assert peer.gaps() == {}
     assert document["id"] == "hamakaze-house-3-panel"

@@ -24,8 +24,9 @@ from support.chromium import SCREENS, chromium, need_chromium, open_context
 from support.running import Up, running, satomori, wait_for
 from support.screenshots import NAMES, SIZE_MOST, log_in, take
 
-CONSOLE_WITHIN_S = 20
-HISTORY_WITHIN_S = 90
+# Also on a busy machine; how fast it is, the bench tells.
+CONSOLE_WITHIN_S = 60
+HISTORY_WITHIN_S = 240
 ALERT_WITHIN_S = 120
 PARTS = ("broker", "ingest", "api", "analytics", "maintenance", "simulate", "edge")
 
