@@ -31,7 +31,7 @@ class UplinkSettings:
 
     protocol: Protocol = "3.1.1"
     pack_readings_max: int = 500
-    pack_age_s: float = 1.0
+    pack_age_s: float = 0.5
     fresh_window: int = 8
     backlog_window: int = 2
     ack_timeout_s: float = 10.0
