@@ -1,14 +1,19 @@
-"""`satomori analytics` (the service), `satomori indicator NAME` and `satomori detect`."""
+"""`satomori analytics` (the service), `satomori playbook`, `satomori indicator NAME` and `satomori detect`."""
 
 import json
 import sys
-from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from satomori_core.cli import Invocation, common_options, print_rows
 from satomori_core.errors import SettingsError
+from satomori_core.settings import suggest
+
+if TYPE_CHECKING:
+    from satomori_analytics.playbook import Playbook
 
 
 @click.command(short_help="Judge what is stored: checks, indicators, detectors, findings.")
@@ -20,34 +25,86 @@ def analytics(invocation: Invocation, check: bool) -> None:
 
     settings = load_analytics(invocation.config)
     if check:
-        from satomori_analytics.playbook import load_playbooks  # noqa: PLC0415
+        from satomori_analytics.playbook_files import load_playbooks  # noqa: PLC0415
 
         playbooks = load_playbooks(settings.playbooks_dir)
-        rows: list[Mapping[str, object]] = [
-            {
-                "class": name,
-                "municipality": "",
-                "limits": len(p.limit),
-                "derived": len(p.derived),
-                "detectors": len(p.watch),
-            }
-            for name, p in playbooks.general.items()
-        ]
-        rows += [
-            {
-                "class": name,
-                "municipality": where,
-                "limits": len(p.limit),
-                "derived": len(p.derived),
-                "detectors": len(p.watch),
-            }
-            for (where, name), p in playbooks.own.items()
-        ]
+        named = {**{("", name): p for name, p in playbooks.general.items()}, **playbooks.own}
+        rows = [{"class": name, "municipality": where, **_counts(p)} for (where, name), p in named.items()]
         print_rows(rows, as_json=invocation.json)
         return
     from satomori_analytics.service import run  # noqa: PLC0415
 
     run(invocation.state, invocation.config, settings)
+
+
+def _counts(playbook: "Playbook") -> dict[str, object]:
+    return {"limits": len(playbook.limit), "derived": len(playbook.derived), "detectors": len(playbook.watch)}
+
+
+@click.group(short_help="What each class of assets is watched for; check your own playbooks.")
+def playbook() -> None:
+    """Playbooks: what each class of assets is watched for, and what a municipality changes in them."""
+
+
+@playbook.command(short_help="Find the mistakes of playbooks before they run.")
+@common_options
+@click.argument("paths", metavar="[FILE…]", nargs=-1, type=click.Path(exists=True, path_type=Path))
+def check(invocation: Invocation, paths: tuple[Path, ...]) -> None:
+    """Find all mistakes of FILEs or folders of playbooks, as laid over ours; exit status 2 where there is one.
+
+    Without a FILE: ours, and the folder that [analytics] playbooks_dir names.
+    """
+    from satomori_analytics.playbook_files import read_files, shipped  # noqa: PLC0415
+    from satomori_analytics.settings import load_analytics  # noqa: PLC0415
+
+    if not paths:
+        folder = load_analytics(invocation.config).playbooks_dir
+        found = [*shipped().values(), *read_files([folder] if folder else [])]
+    else:
+        found = read_files(paths)
+    faults = [fault for laid in found for fault in laid.faults]
+    if faults and invocation.json:
+        print_rows(map(asdict, faults), as_json=True)
+        click.get_current_context().exit(2)
+    if faults:
+        raise SettingsError("\n".join([f"mistakes in playbooks: {len(faults)}", *map(str, faults)]))
+    rows = [
+        {"file": laid.file, "class": laid.class_, "municipality": laid.municipality, **_counts(laid.playbook)}
+        for laid in found
+        if laid.playbook
+    ]
+    print_rows(rows, as_json=invocation.json)
+
+
+@playbook.command(short_help="The limits and detectors of a class, with their sources.")
+@common_options
+@click.argument("class_", metavar="CLASS")
+@click.option("--municipality", default="", help="As it is for the assets of this municipality.")
+def show(invocation: Invocation, class_: str, municipality: str) -> None:
+    """List what CLASS is watched for: the names of the tables that your own file may change, and their values."""
+    from satomori_analytics.playbook_files import load_playbooks  # noqa: PLC0415
+    from satomori_analytics.settings import load_analytics  # noqa: PLC0415
+
+    playbooks = load_playbooks(load_analytics(invocation.config).playbooks_dir)
+    found = playbooks.of(class_, municipality)
+    if found is None:
+        raise SettingsError(f"no class {class_!r}{suggest(class_, playbooks.general)}")
+    texts = ("ja", "en", "advice_ja", "advice_en")
+    rows: list[dict[str, object]] = [
+        {
+            "table": f"limit.{name}", "on": each.on, "level": each.level if each.enabled else "(disabled)",
+            each.side: getattr(each, each.side), "unit": each.unit, "for_s": each.for_s, "attribute": each.attribute,
+            "source": each.source, **{key: getattr(each, key) for key in texts},
+        }
+        for name, each in found.limit.items()
+    ]  # fmt: skip
+    rows += [
+        {"table": f"watch.{name}", "on": ", ".join(each.on), "level": each.level if each.enabled else "(disabled)",
+         "source": each.source, **{key: getattr(each, key) for key in texts}}
+        for name, each in found.watch.items()
+    ]  # fmt: skip
+    columns = ("table", "on", "level", "low", "high", "unit", "for_s", "attribute", "source")
+    print_rows(rows if invocation.json else [{c: row.get(c) for c in columns} for row in rows], as_json=invocation.json)
 
 
 @click.command(short_help="Any domain formula by name, JSON in, JSON out.")

@@ -1,26 +1,17 @@
-"""Playbooks: what a class of assets is watched for, as TOML files that a municipality overrides key by key.
+"""Playbooks: what a class of assets is watched for. A threshold is a setting with its source, never one in code.
 
-A threshold is a setting with its source, never a constant in code. Loading connects to nothing.
+`playbook_files` reads the files and lays them over each other, `playbook_faults` says what is wrong with them.
 """
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.resources import files
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from satomori_analytics import detectors, indicators
 from satomori_analytics.checks import WMO_STEPS, Checks, Flat, Spike
 from satomori_core.errors import NotFoundError, SettingsError
-from satomori_core.metrics import catalogue
-from satomori_core.settings import read_toml, structure
 from satomori_core.vocabulary import Level
 
-CLASSES = (
-    "paddy", "greenhouse", "cattle_barn", "irrigation_pond", "bridge", "sewer_manhole", "pump_station", "slope",
-    "gateway",
-)  # fmt: skip
 LEVELS = {"watch": Level.WATCH, "warning": Level.WARNING, "danger": Level.DANGER}
 
 
@@ -49,7 +40,8 @@ class Limit:
     """Beyond `high` or `low` for `for_s`, until back by `hysteresis`. `on`: a metric or a derived series.
 
     `attribute`: an asset's own value of this name stands before the playbook's. `ja`, `en`: what is wrong, as the
-    sentence says it. `months`: the months in which it holds.
+    sentence says it. `months`: the months in which it holds. `unit`: that of the threshold, which has to be that of
+    the quantity: nothing is converted.
     """
 
     on: str
@@ -61,6 +53,7 @@ class Limit:
     advice_en: str
     high: float | None = None
     low: float | None = None
+    unit: str | None = None
     hysteresis: float = 0.0
     for_s: float = 0.0
     attribute: str | None = None
@@ -69,7 +62,7 @@ class Limit:
 
     def __post_init__(self) -> None:
         if (self.high is None) == (self.low is None):
-            raise ValueError("exactly one of high and low is needed")
+            raise ValueError("exactly one of high and low is needed; to turn a limit round, disable it and add another")
         if self.hysteresis < 0 or self.for_s < 0:
             raise ValueError("hysteresis and for_s can't be negative")
 
@@ -150,27 +143,18 @@ class Sensor:
 
 @dataclass(frozen=True, slots=True)
 class Playbook:
-    """Keys of the tables are names that an overriding file uses to change one entry."""
+    """Keys of the tables are names that an overriding file uses to change one entry.
 
-    ja: str
-    en: str
+    `people_ja`, `people_en`: who cares for such an asset, and is told.
+    """
+
+    people_ja: str
+    people_en: str
     metric: dict[str, Metric] = field(default_factory=dict)
     derived: dict[str, Derived] = field(default_factory=dict)
     limit: dict[str, Limit] = field(default_factory=dict)
     watch: dict[str, Watch] = field(default_factory=dict)
     sensor: Sensor = field(default_factory=Sensor)
-
-    def __post_init__(self) -> None:
-        known = set(catalogue())
-        named = {
-            **{f"[metric.{m}]": {m} for m in self.metric},
-            **{f"[derived.{k}] inputs": set(d.inputs.values()) for k, d in self.derived.items()},
-            **{f"[limit.{k}] on": {limit.on} - set(self.derived) for k, limit in self.limit.items()},
-            **{f"[watch.{k}] on": set(w.on) for k, w in self.watch.items()},
-        }
-        faults = [f"{where}: unknown metric {', '.join(sorted(n - known))}" for where, n in named.items() if n - known]
-        if faults:
-            raise ValueError("; ".join(faults))
 
     def lookback_s(self, name: str) -> float:
         """How much of a series' past has to be read to judge its next value."""
@@ -190,41 +174,6 @@ class Playbooks:
 
     def of(self, class_: str, municipality: str) -> Playbook | None:
         return self.own.get((municipality, class_)) or self.general.get(class_)
-
-
-def load_playbooks(folder: Path | None = None) -> Playbooks:
-    """The package's playbooks, with those of `folder` laid over them. Raise SettingsError.
-
-    `folder/<class>.toml` changes the class for everybody, `folder/<municipality>/<class>.toml` for one municipality.
-    A file needs only the keys that differ; a class that we do not know is new and must be whole.
-    """
-    shipped = files(__package__).joinpath("playbooks")
-    documents = {name: tomllib.loads(shipped.joinpath(f"{name}.toml").read_text(encoding="utf-8")) for name in CLASSES}
-    places = dict.fromkeys(documents, "playbook of Satomori")
-    own: dict[tuple[str, str], Playbook] = {}
-    if folder is not None:
-        if not folder.is_dir():
-            raise SettingsError(f"[analytics] playbooks_dir {folder}: no such folder")
-        for path in sorted(folder.glob("*.toml")):
-            documents[path.stem] = _overlaid(documents.get(path.stem, {}), read_toml(path))
-            places[path.stem] = str(path)
-        for path in sorted(folder.glob("*/*.toml")):
-            document = _overlaid(documents.get(path.stem, {}), read_toml(path))
-            own[path.parent.name, path.stem] = structure(document, Playbook, where=str(path))
-    general = {
-        name: structure(document, Playbook, where=f"{places[name]}, {name}.toml")
-        for name, document in documents.items()
-    }
-    return Playbooks(general, own)
-
-
-def _overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables are merged, everything else replaced."""
-    merged = dict(below)
-    for key, value in above.items():
-        inner = merged.get(key)
-        merged[key] = _overlaid(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
-    return merged
 
 
 def _find_indicator(name: str) -> indicators.Indicator:

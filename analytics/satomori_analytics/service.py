@@ -9,7 +9,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from satomori_analytics.jobs import Analyst, Round
-from satomori_analytics.playbook import load_playbooks
+from satomori_analytics.playbook_files import load_playbooks
 from satomori_analytics.settings import AnalyticsSettings
 from satomori_core.clock import now_us
 from satomori_core.errors import UnavailableError

@@ -5,8 +5,10 @@ Secrets never stand in the file: a `Secret` is `{ file = "path" }` or `{ env = "
 """
 
 import difflib
+import functools
 import os
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -72,20 +74,29 @@ def load_settings(path: Path | None, table: str, cls: type[T]) -> T:
     document = read_toml(path) if path is not None else {}
     for name in document:
         if name not in TABLES:
-            raise SettingsError(f"{path}: unknown table [{name}]{_suggest(name, TABLES)}")
+            raise SettingsError(f"{path}: unknown table [{name}]{suggest(name, TABLES)}")
     return structure(document.get(table, {}), cls, where=f"{path}: [{table}]")
 
 
 def structure(document: object, cls: type[T], *, where: str) -> T:
     """`document` as a `cls`; every fault of it is in one SettingsError, a line each, led by `where`."""
+    value, mistakes = try_structure(document, cls)
+    if value is None:
+        raise SettingsError("\n".join(f"{' '.join(filter(None, (where, key)))}: {text}" for key, text in mistakes))
+    return value
+
+
+def try_structure(document: object, cls: type[T]) -> tuple[T | None, list[tuple[str, str]]]:
+    """`document` as a `cls`, or None and all its mistakes: the keys that lead to it, and what is wrong there."""
     if not isinstance(document, dict):
-        raise SettingsError(f"{where}: a table is expected, not {document!r}")
+        return None, [("", f"a table is expected, not {document!r}")]
     try:
-        return _converter().structure(document, cls)
+        return _converter().structure(document, cls), []
     except (ClassValidationError, IterableValidationError) as error:
-        raise SettingsError("\n".join(_explain(error, where, cls))) from None
+        return None, [(place.strip(), text) for place, text in _explain(error, "", cls)]
 
 
+@functools.cache
 def _converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True)
     for kind, words in ((str, "text"), (bool, "true or false")):
@@ -111,13 +122,13 @@ def _to_float(value: object, _: type) -> float:
     return float(value)
 
 
-def _explain(error: BaseException, where: str, cls: Any) -> list[str]:  # noqa: ANN401 - any settings class
-    """A line per fault, with the way of keys that leads to it."""
+def _explain(error: BaseException, where: str, cls: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - any settings class
+    """Of each fault the way of keys that leads to it, and what it is."""
     if isinstance(error, ForbiddenExtraKeysError):
         known = [f.name for f in fields(error.cl)]
-        return [f"{where}: unknown key {key!r}{_suggest(key, known)}" for key in sorted(error.extra_fields)]
+        return [(where, f"unknown key {key!r}{suggest(key, known)}") for key in sorted(error.extra_fields)]
     if isinstance(error, ClassValidationError | IterableValidationError):
-        lines: list[str] = []
+        lines: list[tuple[str, str]] = []
         for inner in error.exceptions:
             place, hint = where, cls
             for note in getattr(inner, "__notes__", ()):
@@ -128,10 +139,14 @@ def _explain(error: BaseException, where: str, cls: Any) -> list[str]:  # noqa: 
             lines += _explain(inner, place, hint)
         return lines
     if isinstance(error, KeyError):
-        return [f"{where}: the key {error.args[0]!r} is missing"]
-    return [f"{where}: {error}"]
+        return [(where, f"the key {error.args[0]!r} is missing")]
+    return [(where, str(error))]
 
 
-def _suggest(name: str, known: object) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)  # type: ignore[call-overload]
-    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(sorted(known))}"  # type: ignore[call-overload]
+def suggest(name: str, known: Iterable[str]) -> str:
+    """The nearest known name, else a dozen of them, as the end of a sentence."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; known are {', '.join(known[:12])}{' …' if len(known) > 12 else ''}"

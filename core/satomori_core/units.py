@@ -50,6 +50,7 @@ _LINEAR: dict[str, dict[str, float | tuple[float, float]]] = {
     "frequency": {"Hz": 1.0, "kHz": 1000.0, "/s": 1.0, "/min": 1 / 60, "/h": 1 / 3600},
     "acceleration": {"m/s2": 1.0, "[g]": 9.80665, "m[g]": 0.00980665},
     "data": {"By": 1.0, "KiBy": 1024.0, "MBy": 1e6},
+    "roughness": {"mm/m": 1.0, "m/km": 1.0},
     "strain": {"{strain}": 1.0, "u{strain}": 1e-6},
 }  # fmt: skip
 

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from satomori_core.classes import GATEWAY, classes
 from satomori_core.errors import RejectedError
 from satomori_core.metrics import catalogue
 from satomori_core.topics import is_name
@@ -18,17 +19,8 @@ from satomori_core.units import to_ucum
 
 Parser = Callable[[object], object]
 
-CLASSES = (
-    "paddy", "greenhouse", "cattle_barn", "irrigation_pond", "bridge", "sewer_manhole", "pump_station", "slope",
-)  # fmt: skip
-_CLASS_NAMES = {
-    "水田": "paddy", "田": "paddy", "圃場": "paddy", "ハウス": "greenhouse", "温室": "greenhouse",
-    "園芸ハウス": "greenhouse", "ビニールハウス": "greenhouse", "牛舎": "cattle_barn", "ため池": "irrigation_pond",
-    "溜池": "irrigation_pond", "農業用ため池": "irrigation_pond", "橋": "bridge", "橋梁": "bridge", "道路橋": "bridge",
-    "マンホール": "sewer_manhole", "下水道マンホール": "sewer_manhole", "人孔": "sewer_manhole",
-    "ポンプ場": "pump_station", "揚水機場": "pump_station", "排水機場": "pump_station", "斜面": "slope",
-    "法面": "slope", "のり面": "slope",
-}  # fmt: skip
+CLASSES = tuple(name for name in classes() if name != GATEWAY)
+_CLASS_NAMES = {name: kind.id for kind in classes().values() if kind.id != GATEWAY for name in (kind.ja, *kind.also)}
 # First years less one: 昭和45年 is 1925 + 45.
 _ERAS = {
     "明治": 1867, "大正": 1911, "昭和": 1925, "平成": 1988, "令和": 2018,

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from satomori_core.classes import GATEWAY
 from satomori_core.clock import now_us
 from satomori_core.errors import RejectedError
 from satomori_core.metrics import EDGE_HEALTH, catalogue
@@ -38,7 +39,6 @@ from satomori_store.models import (
 from satomori_store.registry_files import TABLES, FileRow, RowError, read_registry_file
 from satomori_store.transactions import raise_version, transaction
 
-GATEWAY_CLASS = "gateway"
 _LOCK = 5_326_003
 _ERRORS_MAX = 200
 
@@ -190,7 +190,7 @@ class _Writer:
 
     def _asset(self, row: Values) -> None:
         there = self._session.get(Asset, row["id"])
-        if there is not None and there.class_ == GATEWAY_CLASS:
+        if there is not None and there.class_ == GATEWAY:
             raise _CellError("id", f"{row['id']!r} is the gateway's own asset; give this asset another id")
         site = self._site_of(row)
         self._put(
@@ -242,7 +242,7 @@ class _Writer:
         gateway, site = row["id"], self._find(Site, row["site"], "site", "site")
         owner = self._owner_id(row, site)
         asset = self._session.get(Asset, gateway)
-        if asset is not None and asset.class_ != GATEWAY_CLASS:
+        if asset is not None and asset.class_ != GATEWAY:
             raise _CellError("id", f"{gateway!r} is already an asset; a gateway needs an id that no asset has")
         placed = self._placement(gateway)
         if placed is not None and placed.gateway_id != gateway:
@@ -255,7 +255,7 @@ class _Writer:
         municipality = self._gateway_municipality(row, owner, site.id)
         self._put(
             "asset", Asset, gateway,
-            site_id=site.id, organisation_id=owner, municipality_id=municipality, class_=GATEWAY_CLASS,
+            site_id=site.id, organisation_id=owner, municipality_id=municipality, class_=GATEWAY,
             latitude=site.latitude, longitude=site.longitude, **named,
         )  # fmt: skip
         self._put("device", Device, gateway, **named)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from satomori_core.classes import classes
 from satomori_core.clock import to_datetime
 from satomori_core.vocabulary import Cause, Level, Priority
 from satomori_maintenance.notify import Reason
@@ -31,17 +32,6 @@ CAUSES: dict[Cause, Bilingual] = {
     Cause.ASSET: ("施設・ほ場の異常", "the asset itself"),
     Cause.SENSOR: ("センサーの故障", "a sensor fault"),
     Cause.GATEWAY: ("通信の途絶", "a lost connection"),
-}
-CLASSES: dict[str, Bilingual] = {
-    "paddy": ("水田", "paddy"),
-    "greenhouse": ("温室", "greenhouse"),
-    "cattle_barn": ("牛舎", "cattle barn"),
-    "irrigation_pond": ("ため池", "irrigation pond"),
-    "bridge": ("橋梁", "bridge"),
-    "sewer_manhole": ("下水道マンホール", "sewer manhole"),
-    "pump_station": ("ポンプ場", "pump station"),
-    "slope": ("斜面", "slope"),
-    "gateway": ("通信機器", "gateway"),
 }
 _WORDS: dict[str, Bilingual] = {
     "what": ("何が", "What"),
@@ -115,7 +105,8 @@ def level_word(level: int, language: Language) -> str:
 
 
 def class_word(class_: str, language: Language) -> str:
-    return pick(CLASSES.get(class_, (class_, class_)), language)
+    entry = classes().get(class_)
+    return class_ if entry is None else pick((entry.ja, entry.en.lower()), language)
 
 
 def asset_link(console_url: str, asset_id: str) -> str:

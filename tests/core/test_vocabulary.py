@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from satomori_core.classes import GATEWAY, classes
 from satomori_core.clock import from_iso, to_iso
 from satomori_core.errors import RejectedError
 from satomori_core.metrics import EDGE_HEALTH, catalogue
@@ -78,3 +79,13 @@ def test_every_code_in_the_tables_is_known() -> None:
         assert metric.en
         assert is_name(metric.id)
     assert set(EDGE_HEALTH) <= set(catalogue())
+
+
+def test_each_class_has_names_of_its_own_in_both_languages() -> None:
+    """No Japanese name may mean two classes, since a ledger gives nothing but the name."""
+    named = [name for kind in classes().values() for name in (kind.ja, *kind.also)]
+    assert len(named) == len(set(named))
+    assert GATEWAY in classes()
+    for kind in classes().values():
+        assert is_name(kind.id)
+        assert kind.ja != kind.en != ""

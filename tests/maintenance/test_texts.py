@@ -10,7 +10,6 @@ from satomori_maintenance.notify import Reason
 from satomori_maintenance.settings import Language
 from satomori_maintenance.texts import (
     CAUSES,
-    CLASSES,
     LEVELS,
     PRIORITIES,
     AlertText,
@@ -141,7 +140,7 @@ def test_many_alerts_stay_readable() -> None:
 
 @pytest.mark.parametrize("language", ["ja", "en"])
 def test_no_word_is_missing_in_a_language(language: Language) -> None:
-    for words in (LEVELS, PRIORITIES, CAUSES, CLASSES):
+    for words in (LEVELS, PRIORITIES, CAUSES):
         assert all(ja and en for ja, en in words.values())
     assert set(LEVELS) == set(Level)
     assert set(PRIORITIES) == set(Priority)

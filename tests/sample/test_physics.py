@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from satomori_analytics.playbook import load_playbooks
+from satomori_analytics.playbook_files import load_playbooks
 from satomori_core.metrics import catalogue
 from satomori_sample.noise import Floats
 from satomori_sample.region import Stream, build_region

@@ -9,7 +9,8 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from satomori_analytics.jobs import Analyst
-from satomori_analytics.playbook import Playbooks, load_playbooks
+from satomori_analytics.playbook import Playbooks
+from satomori_analytics.playbook_files import load_playbooks
 from satomori_analytics.settings import AnalyticsSettings
 from satomori_core.clock import SECOND_US
 from satomori_core.metrics import catalogue

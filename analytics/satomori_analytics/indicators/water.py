@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from satomori_analytics.indicators.base import Floats, Indicator, Texts, array, choose, texts, when
+from satomori_analytics.indicators.series import HOUR_S, rolling_mean, rolling_sum
 
 GRAVITY = 9.80665  # m/s2
 
@@ -30,6 +31,19 @@ def minimum_night_flow(flow: ArrayLike, least_points: int = 92) -> float:
         return float("nan")
     means = np.lib.stride_tricks.sliding_window_view(day, 4).mean(axis=1)
     return float(np.nanmin(means))
+
+
+def minimum_night_flow_running(at_us: ArrayLike, flow: ArrayLike, least_points: int = 92) -> Floats:
+    """Of the past 24 hours the least mean of an hour of four values or more; none with fewer values in the day."""
+    time = array(np.asarray(at_us, dtype=np.int64)) / 1e6
+    known = array(np.isfinite(array(flow)))
+    means = rolling_mean(at_us, flow, HOUR_S)
+    whole = np.where(rolling_sum(at_us, known, HOUR_S) >= 4, means, np.inf)
+    # The first hour that lies whole within the day ends an hour after the day began.
+    first = np.searchsorted(time, time - 23 * HOUR_S, side="left")
+    least = array([whole[start : end + 1].min() for end, start in enumerate(first)])
+    enough = (rolling_sum(at_us, known, 24 * HOUR_S) >= least_points) & np.isfinite(least)
+    return np.where(enough, least, np.nan)
 
 
 def leakage_at_pressure(
@@ -161,6 +175,10 @@ INDICATORS = (
     Indicator("minimum_night_flow", minimum_night_flow, "as given",
               {"flow": "96 values of 15 min", "least_points": "{count}"},
               "IWA practice: least 1-h running mean, >= 92 of 96 points", "R", "夜間最小流量", "Minimum night flow"),
+    Indicator("minimum_night_flow_running", minimum_night_flow_running, "as given",
+              {"at_us": "us, list", "flow": "any, list of 15 min", "least_points": "{count}"},
+              "IWA practice: least 1-h running mean, >= 92 of 96 points", "R", "夜間最小流量（過去24時間）",
+              "Minimum night flow of the past 24 hours", over_time=True),
     Indicator("leakage_at_pressure", leakage_at_pressure, "as given",
               {"leakage": "any", "pressure_m": "m[H2O]", "new_pressure_m": "m[H2O]", "n1": "1"},
               "FAVAD, IWA practice", "R", "水圧と漏水量", "Leakage at another pressure", ranges={"n1": (0, 3)}),

@@ -10,6 +10,7 @@ from fastapi import Request, Response
 from nicegui import ui
 
 from satomori_api.views import AlertView, AssetView, GroupView, OrganisationView
+from satomori_core.classes import classes
 from satomori_core.clock import now_us
 from satomori_core.vocabulary import Level
 from satomori_dashboards.console.formatting import age
@@ -17,10 +18,10 @@ from satomori_dashboards.console.frame import Frame, to_login, visiting
 from satomori_dashboards.console.gate import Gate
 from satomori_dashboards.console.kit import Section, empty, glyph, tag
 from satomori_dashboards.console.region_map import Marker, Place, RegionMap
-from satomori_dashboards.console.texts import TEXTS, Language, class_word, level_word, named, text
+from satomori_dashboards.console.texts import Language, class_word, level_word, named, text
 
 LATEST_ALERTS = 6
-_CLASS_ORDER = [key.removeprefix("class.") for key in TEXTS if key.startswith("class.")]
+_CLASS_ORDER = list(classes())
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +99,12 @@ def matrix_of(language: Language, assets: Sequence[AssetView], names: Mapping[st
     for asset in assets:
         members[asset.municipality_id, asset.class_].append(asset.level)
         rows[asset.municipality_id].append(asset.level)
-    classes = sorted({asset.class_ for asset in assets}, key=_class_place)
+    present = sorted({asset.class_ for asset in assets}, key=_class_place)
     ordered = sorted(rows, key=lambda m: ([-rows[m].count(level) for level in reversed(Level)], names.get(m, m)))
     return Matrix(
         rows=tuple(names.get(m, m) for m in ordered),
-        columns=tuple(class_word(language, c) for c in classes),
-        cells=tuple(tuple(_cell(language, m, c, members.get((m, c)), names) for c in classes) for m in ordered),
+        columns=tuple(class_word(language, c) for c in present),
+        cells=tuple(tuple(_cell(language, m, c, members.get((m, c)), names) for c in present) for m in ordered),
     )
 
 
@@ -261,8 +262,8 @@ class RegionPage:
             empty(self.frame.word("region.empty"))
             return
         turned = Matrix(matrix.columns, matrix.rows, tuple(zip(*matrix.cells, strict=True)))
-        for classes, shown in (("matrix matrix-wide", matrix), ("matrix matrix-tall", turned)):
-            with tag("table", classes):
+        for names, shown in (("matrix matrix-wide", matrix), ("matrix matrix-tall", turned)):
+            with tag("table", names):
                 tag("caption", "hidden-text", text=self.frame.word("region.matrix"))
                 with tag("thead"), tag("tr"):
                     tag("td")

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from satomori_core.classes import classes
 from satomori_core.metrics import catalogue
 from satomori_core.vocabulary import Level, Quality
 
@@ -337,16 +338,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     # causes
     "cause.sensor": ("センサーの不調", "sensor trouble"),
     "cause.gateway": ("通信の不調", "connection trouble"),
-    # classes
-    "class.paddy": ("水田", "Paddy"),
-    "class.greenhouse": ("温室", "Greenhouse"),
-    "class.cattle_barn": ("牛舎", "Cattle barn"),
-    "class.irrigation_pond": ("ため池", "Irrigation pond"),
-    "class.bridge": ("橋梁", "Bridge"),
-    "class.sewer_manhole": ("下水道", "Sewer"),
-    "class.pump_station": ("ポンプ場", "Pump station"),
-    "class.slope": ("斜面", "Slope"),
-    "class.gateway": ("通信機器", "Gateway"),
     # ages
     "age.now": ("たった今", "just now"),
     "age.ahead": ("未来の時刻", "in the future"),
@@ -382,9 +373,9 @@ def quality_word(language: Language, quality: Quality) -> str:
 
 
 def class_word(language: Language, class_: str) -> str:
-    """The class's word; a class that came later than this table keeps its own id."""
-    key = f"class.{class_}"
-    return text(language, key) if key in TEXTS else class_
+    """The class's word; one that is not in the catalogue keeps its own id."""
+    entry = classes().get(class_)
+    return class_ if entry is None else named(language, entry.ja, entry.en)
 
 
 def metric_word(language: Language, metric: str) -> str:

@@ -22,6 +22,7 @@ from grafana_foundation_sdk.models.common import (
 )
 from typing_extensions import override
 
+from satomori_core.classes import classes
 from satomori_dashboards.grafana import queries
 from satomori_dashboards.grafana.queries import Query
 
@@ -36,17 +37,6 @@ LEVELS = (
     (3, "警戒 Warning", "#E69F00"),
     (4, "危険 Danger", "#D55E00"),
 )
-CLASSES = {
-    "paddy": "水田 Paddy",
-    "greenhouse": "ハウス Greenhouse",
-    "cattle_barn": "牛舎 Cattle barn",
-    "irrigation_pond": "ため池 Irrigation pond",
-    "bridge": "橋梁 Bridge",
-    "sewer_manhole": "下水マンホール Sewer manhole",
-    "pump_station": "ポンプ場 Pump station",
-    "slope": "斜面 Slope",
-    "gateway": "通信装置 Gateway",
-}
 COLUMNS = {
     "Time": "時刻 Time",
     "municipality": "市町村 Municipality",
@@ -239,7 +229,9 @@ def _table(title: str, query: Query, names: Mapping[str, str]) -> table.Panel:
         ],
     )
     panel = panel.override_by_name(COLUMNS["since"], [_property("unit", "dateTimeFromNow")])
-    panel = panel.override_by_name(COLUMNS["class"], [_property("mappings", [_words(CLASSES)])])
+    panel = panel.override_by_name(
+        COLUMNS["class"], [_property("mappings", [_words({c.id: f"{c.ja} {c.en}" for c in classes().values()})])]
+    )
     for column in ("asset", "municipality", "group", "device"):
         panel = panel.override_by_name(COLUMNS[column], [_property("mappings", [_words(names)])])
     return panel
