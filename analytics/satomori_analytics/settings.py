@@ -8,13 +8,15 @@ from satomori_core.settings import load_settings
 
 @dataclass(frozen=True, slots=True)
 class AnalyticsSettings:
-    """`playbooks_dir`: a municipality's own playbooks. `workers` 0: judge in this process, else in so many others.
+    """`playbooks_dir`: a municipality's own playbooks; `triage_dir`: its own rules of what to look at first.
 
-    `historical_after_s`: what was older when it was judged is history, of which nobody is notified. `nice`: how far
-    the judging stands back behind ingest. `rest`: after a round over a backlog, rest so many times as long as it took.
+    `workers` 0: judge in this process, else in so many others. `historical_after_s`: what was older when it was judged
+    is history, of which nobody is notified. `nice`: how far the judging stands back behind ingest. `rest`: after a
+    round over a backlog, rest so many times as long as it took.
     """
 
     playbooks_dir: Path | None = None
+    triage_dir: Path | None = None
     historical_after_s: int = 3600
     workers: int = 0
     nice: int = 5

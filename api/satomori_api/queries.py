@@ -13,6 +13,9 @@ from typing import Literal
 
 from sqlalchemy import Engine, func, select
 
+from satomori_analytics.triage.order import Event, Ranked, Subject, order
+from satomori_analytics.triage.region import NONE_OPEN, load_open
+from satomori_analytics.triage.rules import Rulebook
 from satomori_api.observing import Observing, auto_step_us
 from satomori_api.operating import Operating
 from satomori_api.rows import alert_view, audit_view, device_view, quarantine_view
@@ -131,6 +134,20 @@ class Queries:
         common = {field.name: getattr(view, field.name) for field in fields(AssetView)}
         alerts.sort(key=lambda alert: (-alert.level, -alert.opened_us))
         return AssetDetail(**common, datastreams=tuple(streams), findings=tuple(findings), alerts=tuple(alerts))
+
+    def triage(self, viewer: Viewer, event: Event, rulebook: Rulebook) -> list[Ranked]:
+        """The viewer's assets by what to look at first. Raise RejectedError where none lies in a place of the event."""
+        with self._sight.session() as session:
+            views = self._sight.asset_views(session, self._sight.assets(session, viewer), viewer)
+            found = load_open(session)
+        subjects = [
+            Subject(
+                view.id, view.class_, view.municipality_id, view.name, view.name_en, view.latitude, view.longitude,
+                view.built_year, view.attributes, view.level, found.get(view.id, NONE_OPEN).count,
+            )
+            for view in views
+        ]  # fmt: skip
+        return order(event, subjects, rulebook)
 
     def groups(self, viewer: Viewer) -> list[GroupView]:
         """Groups with a member that the viewer sees; worst first."""

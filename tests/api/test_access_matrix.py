@@ -63,6 +63,8 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/api/v1/indicators"): "shown",  # formulas, the same for everybody
     ("GET", "/api/v1/indicators/{name}"): "shown",
     ("POST", "/api/v1/indicators/{name}"): "shown",
+    ("GET", "/api/v1/triage/earthquake"): "shown",  # of an event, see below
+    ("GET", "/api/v1/triage/storm"): "shown",
     ("GET", "/api/v1/stream"): "shown",  # what it shows: test_stream.py
 }
 SEEN: dict[str, set[str]] = {
@@ -75,7 +77,7 @@ SEEN: dict[str, set[str]] = {
     "d-crew": {"ueno-bridge"},  # of the group "bridges" only what its giver owns
     "root": set(ASSETS),
 }
-LISTS = [path for (_, path), rule in RULES.items() if rule == "shown" and "{" not in path and "stream" not in path]
+LISTS = [path for (_, path), rule in RULES.items() if rule == "shown" and not re.search(r"\{|stream|triage", path)]
 LISTS.remove("/api/v1/observations")
 LISTS.remove("/api/v1/latest")
 
@@ -121,6 +123,17 @@ async def test_lists_show_what_is_seen_and_nothing_else(world: World, user: str)
             assert ids_in(answer.text) <= SEEN[user], path
             if path.rsplit("/", 1)[1] in {"assets", "datastreams", "devices", "findings", "alerts", "group-status"}:
                 assert ids_in(answer.text) == SEEN[user], path
+
+
+@pytest.mark.parametrize("user", USERS)
+async def test_what_to_look_at_first_is_of_what_is_seen(world: World, user: str) -> None:
+    """An event that reaches everything orders exactly what the viewer sees, counted from 1."""
+    event = "latitude=36.1&longitude=138.2&magnitude=6.5&limit=999"
+    answer = await world.ask(user, "GET", f"/api/v1/triage/earthquake?{event}")
+    assert answer.status_code == 200
+    assert ids_in(answer.text) == SEEN[user]
+    items = answer.json()["items"]
+    assert [item["rank"] for item in items] == list(range(1, len(items) + 1))
 
 
 @pytest.mark.parametrize("user", USERS)

@@ -1,0 +1,123 @@
+"""From where on assets are looked at, by class and kind of event: `rules.toml`, and what a municipality lays over it.
+
+Loading connects to nothing.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal, get_args
+
+from satomori_analytics.playbook_files import overlaid
+from satomori_core.errors import SettingsError
+from satomori_core.settings import read_toml, structure
+
+Hazard = Literal["earthquake", "rain", "wind", "flood"]
+HAZARDS: tuple[Hazard, ...] = get_args(Hazard)
+GENERAL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How a kind of event is measured. `step`: what makes one point; below `least` nobody is sent out."""
+
+    step: float
+    least: float
+    source: str
+
+    def __post_init__(self) -> None:
+        if self.step <= 0:
+            raise ValueError("step must be more than 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """From `look_from` on assets of a class are looked at; `ja`, `en`: at what of them first.
+
+    `attribute`: an asset's own value of this name stands before `look_from`.
+    """
+
+    look_from: float
+    source: str
+    ja: str
+    en: str
+    attribute: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRules:
+    """`rated`: inspections give it a health rating I to IV. `old_before`: built before that year, it is weaker."""
+
+    after: dict[str, Look] = field(default_factory=dict)
+    rated: bool = False
+    old_before: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How many points an asset's state counts for; `importance` by the word in its ledger entry."""
+
+    source: str
+    rating_ii: float
+    rating_iii: float
+    rating_iv: float
+    unrated: float
+    watch: float
+    warning: float
+    danger: float
+    finding: float
+    findings_most: int
+    old: float
+    year_unknown: float
+    importance: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rating_ii <= self.rating_iii <= self.rating_iv:
+            raise ValueError("a worse rating can't count for less: 0 <= rating_ii <= rating_iii <= rating_iv")
+        if not 0 <= self.watch <= self.warning <= self.danger:
+            raise ValueError("a worse level can't count for less: 0 <= watch <= warning <= danger")
+        rest = (self.unrated, self.finding, self.findings_most, self.old, self.year_unknown, *self.importance.values())
+        if min(rest) < 0:
+            raise ValueError("points can't be negative")
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    hazard: dict[str, Scale]
+    condition: Condition
+    assets: dict[str, ClassRules]
+
+    def __post_init__(self) -> None:
+        named = set(self.hazard).union(*(each.after for each in self.assets.values()))
+        if named != set(HAZARDS):
+            raise ValueError(f"kinds of event are {', '.join(HAZARDS)}, not {', '.join(sorted(named ^ set(HAZARDS)))}")
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """By municipality where it has its own."""
+
+    general: Rules
+    own: Mapping[str, Rules]
+
+    def of(self, municipality: str) -> Rules:
+        return self.own.get(municipality, self.general)
+
+
+def load_rules(folder: Path | None = None) -> Rulebook:
+    """The package's rules, with those of `folder` laid over them. Raise SettingsError.
+
+    `folder/all.toml` is for everybody, `folder/<municipality>.toml` for one; a file needs only the keys that differ.
+    """
+    document = tomllib.loads(files(__package__).joinpath("rules.toml").read_text(encoding="utf-8"))
+    where, own = "rules of Satomori", dict[str, Rules]()
+    if folder is not None:
+        if not folder.is_dir():
+            raise SettingsError(f"[analytics] triage_dir {folder}: no such folder")
+        found = {path.stem: path for path in sorted(folder.glob("*.toml"))}
+        if (everybody := found.pop(GENERAL, None)) is not None:
+            document, where = overlaid(document, read_toml(everybody)), str(everybody)
+        own = {name: structure(overlaid(document, read_toml(p)), Rules, where=str(p)) for name, p in found.items()}
+    return Rulebook(structure(document, Rules, where=where), own)
