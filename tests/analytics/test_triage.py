@@ -161,6 +161,25 @@ def test_all_bridges_are_looked_at_from_5_lower_and_bad_ones_earlier() -> None:
     assert [verdicts[value, "worst"] for value in (4.5, 4.4, 3.5, 3.4)] == ["look", "look", "look", "wait"]
 
 
+def test_age_counts_where_a_design_standard_does() -> None:
+    """A bridge from before the seismic standard stands before a newer one after an earthquake, not after rain."""
+    pair = [replace(BRIDGE, id="a", built_year=1995), replace(BRIDGE, id="b", built_year=1962)]
+    shaken, wet = (order(event, pair, RULES) for event in (told("earthquake", ueno=5.0), told("rain", ueno=100)))
+    assert [each.asset_id for each in shaken] == ["b", "a"]
+    assert [each.score for each in wet] == [1.5, 1.5]
+    assert wet[1].reasons_en == ("24-hour rain 100 mm", "health III", "built 1962")
+
+
+def test_a_class_that_an_event_is_no_matter_for_stands_last() -> None:
+    """However bad it is, behind what was looked into and found to wait; without points."""
+    slope = replace(BRIDGE, id="slope", class_="slope", level=Level.DANGER)
+    found = order(told("flood", ueno=0.1), [slope, replace(BRIDGE, attributes={"健全度": "I"})], RULES)
+    assert [(each.asset_id, each.verdict, each.score) for each in found] == [
+        ("b", "wait", -0.8),
+        ("slope", "wait", None),
+    ]
+
+
 def test_a_pond_with_a_high_dam_has_its_own_intensity() -> None:
     """神戸市's rule: 震度4 where the dam is 15 m high, as an attribute says; nonsense there is none."""
     pond = Subject("p", "irrigation_pond", "ueno", "池", "Pond", 34, 134, 1990, {"健全度": "I"})
@@ -302,6 +321,20 @@ def test_wrong_rules_are_refused_with_their_file(tmp_path: Path, text: str, comp
     with pytest.raises(SettingsError, match=complaint) as caught:
         load_rules(tmp_path)
     assert "ueno.toml" in str(caught.value)
+
+
+def test_a_municipality_reads_what_holds_for_it(tmp_path: Path) -> None:
+    """`satomori triage rules`: ours with their sources, and of its own file what differs."""
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "ueno.toml").write_text("[assets.bridge.after.earthquake]\nlook_from = 3.5\n")
+    config = tmp_path / "satomori.toml"
+    config.write_text(f"[analytics]\ntriage_dir = '{tmp_path / 'rules'}'\n")
+    rows = json.loads(run(tmp_path, "rules", "--config", str(config), "--json").output)
+    assert len(rows) == sum(len(each.after) for each in RULES.general.assets.values()) + 1
+    assert all(row["source"] for row in rows)
+    assert [(row["municipality"], row["class"], row["after"], row["look_from"]) for row in rows[-1:]] == [
+        ("ueno", "bridge", "earthquake", 3.5)
+    ]
 
 
 def test_a_folder_that_is_not_there_is_a_settings_error(tmp_path: Path) -> None:

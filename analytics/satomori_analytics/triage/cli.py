@@ -1,4 +1,4 @@
-"""`satomori triage earthquake` and `satomori triage storm`."""
+"""`satomori triage earthquake`, `storm` and `rules`."""
 
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -78,6 +78,28 @@ def storm(
             "rain": parse_told("rain", rain), "wind": parse_told("wind", wind), "flood": parse_told("flood", flood),
         }  # fmt: skip
         _print(invocation, language, told, gauges=gauges)
+
+
+@triage.command()
+@common_options
+def rules(invocation: Invocation) -> None:
+    """From where on each class is looked at, by our rules and a municipality's own; its mistakes are told.
+
+    Of a municipality only what differs is shown.
+    """
+    from satomori_analytics.settings import load_analytics  # noqa: PLC0415 - other commands need no numpy
+    from satomori_analytics.triage.rules import load_rules  # noqa: PLC0415
+
+    book = load_rules(load_analytics(invocation.config).triage_dir)
+    ours = {(name, hazard): look for name, each in book.general.assets.items() for hazard, look in each.after.items()}
+    rows = [
+        {"municipality": where, "class": name, "after": hazard, "look_from": look.look_from, "source": look.source}
+        for where, found in {"": book.general, **book.own}.items()
+        for name, each in found.assets.items()
+        for hazard, look in each.after.items()
+        if not where or look != ours.get((name, hazard))
+    ]
+    print_rows(rows, as_json=invocation.json)
 
 
 @contextmanager

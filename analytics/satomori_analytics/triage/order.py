@@ -4,6 +4,7 @@ Points add up: how many steps the event was beyond what the asset's class bears,
 all else equal, a stronger event, a worse rating or one more finding never ranks an asset lower.
 """
 
+import math
 import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -96,7 +97,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """An asset's place in the order, and why. `score`: points; null where nobody said how strong the event was there.
+    """An asset's place in the order, and why. `score`: points; null where nobody knows the event or it is no matter.
 
     `look_ja`, `look_en`: what of it to look at first; empty where this event calls for nothing.
     """
@@ -119,14 +120,15 @@ class Ranked:
 
 @dataclass(frozen=True, slots=True)
 class _Strength:
-    """How strong one kind of event was at an asset: `steps` beyond its `look_from`; not `felt`: below the least.
+    """How strong one kind of event was at an asset; not `felt`: below the least.
 
-    `km`: from the epicentre, where the strength was estimated.
+    `points`: steps beyond the asset's `look_from`, and what its age counts for in such an event. `km`: from the
+    epicentre, where the strength was estimated.
     """
 
     hazard: Hazard
     value: float
-    steps: float
+    points: float
     felt: bool
     km: float | None
 
@@ -163,35 +165,35 @@ def order(event: Event, subjects: Collection[Subject], rulebook: Rulebook) -> li
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """`points` without those of the event where nobody knows it."""
+    """`points` without those of the event where nobody knows it; -inf where it is no matter for the class."""
 
     subject: Subject
     verdict: Verdict
     points: float
     reasons: tuple[tuple[str, str], ...]
-    look: Look | None
+    look: Look | None = None
 
 
 def _judge(subject: Subject, event: Event, rules: Rules) -> _Judged:
     after = rules.assets[subject.class_].after if subject.class_ in rules.assets else {}
     met = {hazard: after[hazard] for hazard in event.hazards if hazard in after}
     strengths = [s for hazard, look in met.items() if (s := _strength(subject, event, hazard, look, rules)) is not None]
-    state = _state(subject, rules)
+    state = _state(subject, rules, met.values())
     points = sum(each for each, _ in state)
     said = tuple(words for _, words in state)
     if not met:
-        return _Judged(subject, "wait", points, (("この種別は対象外", "not a matter for its class"), *said), None)
+        return _Judged(subject, "wait", -math.inf, (("この種別は対象外", "not a matter for its class"), *said))
     # What was not felt calls for no look, however bad the asset is.
-    worst = max(strengths, key=lambda s: (s.felt, s.steps), default=None)
-    called = worst is not None and worst.felt and worst.steps + points >= 0
+    worst = max(strengths, key=lambda s: (s.felt, s.points), default=None)
+    called = worst is not None and worst.felt and worst.points + points >= 0
     if worst is None or (not called and len(strengths) < len(met)):
-        return _Judged(
-            subject, "unknown", points, (("強さ不明", "strength not known"), *said), next(iter(met.values()))
-        )
+        points += max(_age(subject, look, rules.condition) for look in met.values())
+        reasons = (("強さ不明", "strength not known"), *said)
+        return _Judged(subject, "unknown", points, reasons, next(iter(met.values())))
     reasons = (*(strength.said() for strength in strengths), *said)
-    return _Judged(
-        subject, "look" if called else "wait", worst.steps + points, reasons, met[worst.hazard] if called else None
-    )
+    if not called:
+        return _Judged(subject, "wait", worst.points + points, reasons)
+    return _Judged(subject, "look", worst.points + points, reasons, met[worst.hazard])
 
 
 def _strength(subject: Subject, event: Event, hazard: Hazard, look: Look, rules: Rules) -> _Strength | None:
@@ -203,7 +205,8 @@ def _strength(subject: Subject, event: Event, hazard: Hazard, look: Look, rules:
     if value is None:
         return None
     scale, look_from = rules.hazard[hazard], _look_from(subject, look)
-    return _Strength(hazard, value, (value - look_from) / scale.step, value >= min(scale.least, look_from), km)
+    points = (value - look_from) / scale.step + _age(subject, look, rules.condition)
+    return _Strength(hazard, value, points, value >= min(scale.least, look_from), km)
 
 
 def _look_from(subject: Subject, look: Look) -> float:
@@ -215,17 +218,24 @@ def _look_from(subject: Subject, look: Look) -> float:
         return look.look_from
 
 
-def _state(subject: Subject, rules: Rules) -> list[_Points]:
-    """What is known of the asset, with its points, in the order in which it is said."""
+def _age(subject: Subject, look: Look, condition: Condition) -> float:
+    if look.old_before is None:
+        return 0.0
+    if subject.built_year is None:
+        return condition.year_unknown
+    return condition.old if subject.built_year < look.old_before else 0.0
+
+
+def _state(subject: Subject, rules: Rules, looks: Collection[Look]) -> list[_Points]:
+    """What is known of the asset, with its points, in the order in which it is said. Those of its age: `_age`."""
     condition, class_ = rules.condition, rules.assets.get(subject.class_)
     found: list[_Points] = []
     if class_ is not None and class_.rated:
         found.append(_rating(subject, condition))
     if subject.built_year is not None:
-        old = class_ is not None and class_.old_before is not None and subject.built_year < class_.old_before
-        found.append((condition.old if old else 0.0, (f"{subject.built_year}年", f"built {subject.built_year}")))
-    elif class_ is not None and class_.old_before is not None:
-        found.append((condition.year_unknown, ("建設年不明", "year not known")))
+        found.append((0.0, (f"{subject.built_year}年", f"built {subject.built_year}")))
+    elif any(look.old_before is not None for look in looks):
+        found.append((0.0, ("建設年不明", "year not known")))
     if subject.level in _LEVELS_SAID:
         by_level = {Level.WATCH: condition.watch, Level.WARNING: condition.warning, Level.DANGER: condition.danger}
         found.append((by_level[subject.level], _LEVELS_SAID[subject.level]))
@@ -266,7 +276,7 @@ def _ranked(rank: int, judged: _Judged) -> Ranked:
         latitude=subject.latitude,
         longitude=subject.longitude,
         verdict=judged.verdict,
-        score=None if judged.verdict == "unknown" else round(judged.points, 2),
+        score=None if judged.verdict == "unknown" or judged.points == -math.inf else round(judged.points, 2),
         reasons_ja=tuple(ja for ja, _ in judged.reasons),
         reasons_en=tuple(en for _, en in judged.reasons),
         look_ja=look.ja if look else "",

@@ -36,7 +36,8 @@ class Scale:
 class Look:
     """From `look_from` on assets of a class are looked at; `ja`, `en`: at what of them first.
 
-    `attribute`: an asset's own value of this name stands before `look_from`.
+    `attribute`: an asset's own value of this name stands before `look_from`. `old_before`: what was built before that
+    year bears less of such an event.
     """
 
     look_from: float
@@ -44,15 +45,15 @@ class Look:
     ja: str
     en: str
     attribute: str | None = None
+    old_before: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ClassRules:
-    """`rated`: inspections give it a health rating I to IV. `old_before`: built before that year, it is weaker."""
+    """`rated`: inspections give it a health rating I to IV."""
 
     after: dict[str, Look] = field(default_factory=dict)
     rated: bool = False
-    old_before: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
