@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from satomori_core.classes import classes
 from satomori_core.cli import Invocation, common_options, print_rows
 from satomori_core.errors import SettingsError
 from satomori_core.settings import suggest
 
 if TYPE_CHECKING:
-    from satomori_analytics.playbook import Playbook
+    from satomori_analytics.playbook import Limit, Playbook, Watch
 
 
 @click.command(short_help="Judge what is stored: checks, indicators, detectors, findings.")
@@ -76,35 +77,52 @@ def check(invocation: Invocation, paths: tuple[Path, ...]) -> None:
     print_rows(rows, as_json=invocation.json)
 
 
-@playbook.command(short_help="The limits and detectors of a class, with their sources.")
+@playbook.command(short_help="What a class is watched for: its tables, values and sources.")
 @common_options
-@click.argument("class_", metavar="CLASS")
+@click.argument("class_", metavar="[CLASS]", required=False)
 @click.option("--municipality", default="", help="As it is for the assets of this municipality.")
-def show(invocation: Invocation, class_: str, municipality: str) -> None:
-    """List what CLASS is watched for: the names of the tables that your own file may change, and their values."""
+def show(invocation: Invocation, class_: str | None, municipality: str) -> None:
+    """List what CLASS is watched for: the tables that your own file may change; without a CLASS, all classes."""
     from satomori_analytics.playbook_files import load_playbooks  # noqa: PLC0415
     from satomori_analytics.settings import load_analytics  # noqa: PLC0415
 
     playbooks = load_playbooks(load_analytics(invocation.config).playbooks_dir)
-    found = playbooks.of(class_, municipality)
-    if found is None:
+    if class_ is None:
+        names = {name: (classes()[name].ja, classes()[name].en) for name in playbooks.general}
+        found = {name: p for name in names if (p := playbooks.of(name, municipality))}
+        rows: list[dict[str, object]] = [
+            {"class": name, "ja": names[name][0], "en": names[name][1], **_counts(p), "people_ja": p.people_ja,
+             "people_en": p.people_en}
+            for name, p in found.items()
+        ]  # fmt: skip
+        print_rows(rows, as_json=invocation.json)
+        return
+    one = playbooks.of(class_, municipality)
+    if one is None:
         raise SettingsError(f"no class {class_!r}{suggest(class_, playbooks.general)}")
-    texts = ("ja", "en", "advice_ja", "advice_en")
-    rows: list[dict[str, object]] = [
-        {
-            "table": f"limit.{name}", "on": each.on, "level": each.level if each.enabled else "(disabled)",
-            each.side: getattr(each, each.side), "unit": each.unit, "for_s": each.for_s, "attribute": each.attribute,
-            "source": each.source, **{key: getattr(each, key) for key in texts},
-        }
-        for name, each in found.limit.items()
-    ]  # fmt: skip
-    rows += [
-        {"table": f"watch.{name}", "on": ", ".join(each.on), "level": each.level if each.enabled else "(disabled)",
-         "source": each.source, **{key: getattr(each, key) for key in texts}}
-        for name, each in found.watch.items()
-    ]  # fmt: skip
     columns = ("table", "on", "level", "low", "high", "unit", "for_s", "attribute", "source")
+    rows = _tables(one)
     print_rows(rows if invocation.json else [{c: row.get(c) for c in columns} for row in rows], as_json=invocation.json)
+
+
+def _tables(playbook: "Playbook") -> list[dict[str, object]]:
+    """A row for each table with a threshold or a formula, by the name that an override gives it."""
+    from satomori_analytics.indicators.base import to_json  # noqa: PLC0415
+
+    rows: list[dict[str, object]] = [
+        {"table": f"derived.{name}", "on": ", ".join(each.inputs.values()), "unit": each.unit,
+         "source": f"indicator {each.indicator}", "options": each.options}
+        for name, each in playbook.derived.items()
+    ]  # fmt: skip
+    entries: dict[str, Limit | Watch] = {f"limit.{name}": each for name, each in playbook.limit.items()}
+    entries |= {f"watch.{name}": each for name, each in playbook.watch.items()}
+    for table, entry in entries.items():
+        row = to_json(asdict(entry)) | {
+            "table": table,
+            "level": entry.level if entry.enabled else f"({entry.level}, disabled)",
+        }
+        rows.append(row if isinstance(entry.on, str) else row | {"on": ", ".join(entry.on)})
+    return rows
 
 
 @click.command(short_help="Any domain formula by name, JSON in, JSON out.")

@@ -1,5 +1,6 @@
 """Limits with hysteresis and duration: what goes beyond them becomes an episode, one for all levels of a side. Pure."""
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -42,13 +43,23 @@ def fingerprints(key: str) -> frozenset[str]:
 
 def threshold(limit: Limit, asset: WatchedAsset) -> float:
     """The asset's own value where its attributes have one."""
-    own = asset.attributes.get(limit.attribute) if limit.attribute else None
-    if isinstance(own, int | float) and not isinstance(own, bool):
-        return float(own)
+    own = _number(asset.attributes.get(limit.attribute)) if limit.attribute else None
+    if own is not None:
+        return own
     value = limit.high if limit.high is not None else limit.low
     if value is None:
         raise AssertionError
     return value
+
+
+def _number(written: object) -> float | None:
+    """An attribute's number; a ledger that came as a CSV has texts, with full-width digits too."""
+    if isinstance(written, str):
+        try:
+            return float(unicodedata.normalize("NFKC", written))
+        except ValueError:
+            return None
+    return float(written) if isinstance(written, int | float) and not isinstance(written, bool) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from satomori_analytics.checks import WMO_STEPS, Checks, Flat, Spike
 from satomori_core.errors import NotFoundError, SettingsError
 from satomori_core.vocabulary import Level
 
+Aggregate = Literal["mean", "sum", "max", "min"]
 LEVELS = {"watch": Level.WATCH, "warning": Level.WARNING, "danger": Level.DANGER}
 
 
@@ -75,7 +76,8 @@ class Limit:
 class Derived:
     """A series that an indicator makes of others. `inputs`: argument -> metric; `options`: argument -> a fixed value.
 
-    `every_s` 0: at each observation; else from values aggregated to so long, over the past `history_s`.
+    `every_s` 0: at each observation; else from values aggregated to so long, over the past `history_s`; `aggregates`
+    where an argument is not aggregated as the others are.
     """
 
     indicator: str
@@ -86,7 +88,8 @@ class Derived:
     options: dict[str, float] = field(default_factory=dict)
     every_s: int = 0
     history_s: int = 7200
-    aggregate: Literal["mean", "sum", "max", "min"] = "mean"
+    aggregate: Aggregate = "mean"
+    aggregates: dict[str, Aggregate] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         known = _find_indicator(self.indicator)
@@ -94,6 +97,8 @@ class Derived:
             set(self.inputs) | set(self.options),
             set(known.required) - ({"at_us"} if known.over_time else set()),
         )
+        if set(self.aggregates) - set(self.inputs):
+            raise ValueError(f"aggregates: arguments of inputs, not {', '.join(sorted(self.aggregates))}")
         if not known.is_series:
             raise ValueError(f"indicator {self.indicator} does not give a series of numbers")
         if given - set(known.inputs) or needed - given:

@@ -145,11 +145,12 @@ class Slow:
 
     def _derived(self, due: Due, derived: Derived) -> Judged | None:
         every_us, inputs = derived.every_s * 1_000_000, {}
-        for metric in derived.inputs.values():
+        for argument, metric in derived.inputs.items():
             stream = stream_of(due.asset, metric)
             if stream is None:
                 return None
-            times, values = self.aggregates.read(stream.id, every_us, derived.aggregate, due.window, due.touched[0])
+            aggregate = derived.aggregates.get(argument, derived.aggregate)
+            times, values = self.aggregates.read(stream.id, every_us, aggregate, due.window, due.touched[0])
             # A bucket is known at its end.
             inputs[metric] = (times + every_us, values, float(max(derived.every_s, stream.interval_s)))
         times, values = derive(derived, inputs)

@@ -22,8 +22,10 @@ from satomori_analytics.indicators.air import (
 )
 from satomori_analytics.indicators.alarms import alarm_load
 from satomori_analytics.indicators.crops import (
+    blast_judgement,
     blast_wet_spell,
     blitecast_severity,
+    late_blight_hutton,
     soil_water_balance,
     water_stress_coefficient,
 )
@@ -32,6 +34,7 @@ from satomori_analytics.indicators.evapotranspiration import (
     extraterrestrial_radiation,
     extraterrestrial_radiation_hourly,
 )
+from satomori_analytics.indicators.running import blast_favourable, hutton_period
 from satomori_analytics.indicators.series import soil_water_index
 from satomori_analytics.indicators.structures import (
     hazard_fit,
@@ -39,7 +42,11 @@ from satomori_analytics.indicators.structures import (
     hazard_transition,
     markov_deterioration,
 )
-from satomori_analytics.indicators.water import leakage_at_pressure, minimum_night_flow
+from satomori_analytics.indicators.water import (
+    leakage_at_pressure,
+    minimum_night_flow,
+    minimum_night_flow_running,
+)
 
 HOUR_US = 3_600_000_000
 ROWS = 24
@@ -356,3 +363,50 @@ def test_nights_have_no_order() -> None:
     t0, td, tn = nights
     turned = frost_minimum(t0[::-1], td[::-1], tn[::-1], 5, -2)
     assert frost_minimum(t0, td, tn, 5, -2) == pytest.approx(turned)
+
+
+@given(st.integers(0, 10**6))
+def test_a_running_rule_says_what_the_rule_of_whole_days_says(seed: int) -> None:
+    """The least hour of a day, and a Hutton period, at each day's last value; holes are holes in both."""
+    rng = np.random.default_rng(seed)
+    flow = np.where(rng.random(96 * 3) < 0.02, np.nan, rng.gamma(2, 3, 96 * 3))
+    running = minimum_night_flow_running(np.arange(len(flow)) * HOUR_US // 4, flow)
+    whole = [minimum_night_flow(day) for day in flow.reshape(3, 96)]
+    np.testing.assert_allclose(running[95::96], whole, rtol=1e-9, equal_nan=True)
+
+    t, rh = rng.normal(14, 2, (6, 24)), rng.choice([70.0, 95.0], (6, 24), p=[0.72, 0.28])
+    hourly = hutton_period(np.arange(6 * 24) * HOUR_US, t.ravel(), rh.ravel())
+    daily = late_blight_hutton(t.min(axis=1), (rh >= 90).sum(axis=1))
+    assert np.isnan(hourly[:24]).all()
+    np.testing.assert_array_equal(hourly[47::24], daily[1:])
+
+
+@given(st.integers(0, 10**6))
+def test_running_blast_is_blastam_of_the_spell_so_far(seed: int) -> None:
+    """Hour by hour the judgement of the wet spell, its mean temperature and the five days before; none looks ahead."""
+    rng = np.random.default_rng(seed)
+    count = 300
+    at_us, t = np.arange(count) * HOUR_US, rng.normal(21, 0.6, count)
+    wetness = np.repeat(rng.choice([0.0, 100.0], count // 15), 15)
+    rain, wind = rng.choice([0.0, 5.0], count, p=[0.97, 0.03]), rng.uniform(0, 3.05, count)
+    found = blast_favourable(at_us, wetness, rain, wind, t)
+    spell = blast_wet_spell(wetness > 0, rain, wind, t)
+    for i in range(125, count):
+        hours = int(spell["wet_h"][i])
+        before_c = t[i - hours - 119 : i - hours + 1].mean() if i - hours >= 119 else np.nan
+        if np.isfinite(before_c):
+            said = blast_judgement(hours, np.nan_to_num(spell["t_wet_c"][i]), before_c)
+            assert found[i] == (said == "favourable")
+    for cut in (1, 110, 200):
+        part = blast_favourable(at_us[:cut], wetness[:cut], rain[:cut], wind[:cut], t[:cut])
+        np.testing.assert_array_equal(part, found[:cut])
+
+
+def test_an_hour_that_is_missing_ends_a_wet_spell() -> None:
+    """Eleven wet hours at 20 °C infect; with the sixth of them not there they don't."""
+    at_us = np.arange(131) * HOUR_US
+    wetness = np.where(np.arange(131) >= 120, 100.0, 0.0)
+    there = np.arange(131) != 125
+    assert blast_favourable(at_us, wetness, 0 * wetness, 0 * wetness, 20 + 0 * wetness)[-1] == 1
+    holed = [series[there] for series in (at_us, wetness, 0 * wetness, 0 * wetness, 20 + 0 * wetness)]
+    assert blast_favourable(*holed)[-1] == 0

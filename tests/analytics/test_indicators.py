@@ -60,11 +60,11 @@ def test_indicators_over_time_are_causal(name: str) -> None:
     rng = np.random.default_rng(0)
     at_us = np.cumsum(rng.integers(600, 7200, 400)).astype(np.int64) * 1_000_000
     values = rng.gamma(0.3, 5, 400)
-    argument = next(n for n in found.inputs if n not in {"at_us", "window_s", "covered_s", "initial_mm"})
+    series = {name: values for name, unit in found.inputs.items() if name != "at_us" and unit.endswith("list")}
     more = {"window_s": 40_000.0} if "window_s" in found.required else {}
-    whole = found.function(at_us, **{argument: values}, **more)
+    whole = found.function(at_us, **series, **more)
     for cut in (2, 57, 300):
-        part = found.function(at_us[:cut], **{argument: values[:cut]}, **more)
+        part = found.function(at_us[:cut], **dict.fromkeys(series, values[:cut]), **more)
         np.testing.assert_allclose(part, whole[:cut], rtol=1e-9, equal_nan=True)
 
 

@@ -27,11 +27,11 @@ ALL_LIMITS = [
 ]
 
 
-def asset(attributes: dict[str, float]) -> WatchedAsset:
+def asset(attributes: dict[str, Any]) -> WatchedAsset:
     return WatchedAsset("a", "irrigation_pond", "town", PLACE, attributes)
 
 
-def view(values: list[float], step_us: int = MINUTE_US, **attributes: float) -> View:
+def view(values: list[float], step_us: int = MINUTE_US, **attributes: Any) -> View:
     at_us = NOON_US + np.arange(len(values), dtype=np.int64) * step_us
     return View(
         asset(attributes),
@@ -113,6 +113,16 @@ def test_an_assets_own_threshold_stands_before_the_playbooks() -> None:
     playbook = playbook_with(high={"high": 2.0, "attribute": "level_warning_m"})
     assert judge_limits(view([2.5, 2.5], level_warning_m=3.0), playbook) == []
     assert len(judge_limits(view([3.5, 3.5], level_warning_m=3.0), playbook)) == 1
+
+
+@pytest.mark.parametrize("written", [3.0, 3, "3.00", "３．０"])
+def test_a_threshold_from_a_ledger_kept_as_csv_is_a_number_too(written: Any) -> None:
+    """Where it is no number at all, the playbook's stands."""
+    playbook = playbook_with(high={"high": 2.0, "attribute": "level_warning_m"})
+    assert judge_limits(view([2.5, 2.5], level_warning_m=written), playbook) == []
+    assert len(judge_limits(view([3.5, 3.5], level_warning_m=written), playbook)) == 1
+    for nonsense in ("未定", True, None):
+        assert len(judge_limits(view([2.5, 2.5], level_warning_m=nonsense), playbook)) == 1
 
 
 def test_a_carried_limit_stays_on_between_the_limits() -> None:

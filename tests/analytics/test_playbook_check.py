@@ -57,6 +57,7 @@ def test_our_own_playbook_of_each_class_is_without_a_fault(class_: str) -> None:
         ("[derived.thi.inputs]\nrh='ammonia'\n", "[derived.thi]", "inputs", "unit mismatch: rh takes %, but ammonia"),
         ("[derived.thi]\nunit='Cel'\n", "[derived.thi]", "unit", "unit mismatch: thi gives 1, not Cel"),
         ("[derived.thi]\noptions={wind=3}\n", "[derived.thi]", "", "indicator thi takes t_c, rh, not"),
+        ("[derived.thi]\naggregates={wind='sum'}\n", "[derived.thi]", "", "aggregates: arguments of inputs, not wind"),
         ("[limit.ammonia_watch]\nunit='%'\n", "[limit.ammonia_watch]", "unit",
          "unit mismatch: ammonia is in [ppm], not %: convert"),
         ("[limit.thi_watch]\nunit='Cel'\n", "[limit.thi_watch]", "unit", "unit mismatch: thi is in 1, not Cel"),
@@ -178,6 +179,10 @@ def test_the_command_shows_what_it_checked_and_what_stands(tmp_path: Path) -> No
     assert rows["limit.thi_warning"]["advice_ja"]
     table = CliRunner().invoke(playbook, ["show", "bridge"])
     assert "watch.frequency_shift" in table.stdout
+    pond = json.loads(CliRunner().invoke(playbook, ["show", "irrigation_pond", "--json"]).stdout, parse_constant=str)
+    assert {row["low"] for row in pond if row["table"] == "limit.level_low"} == {None}
+    listed = CliRunner().invoke(playbook, ["show", "--json"])
+    assert {row["class"]: row["ja"] for row in json.loads(listed.stdout)} == {c.id: c.ja for c in classes().values()}
     assert isinstance(CliRunner().invoke(playbook, ["show", "brigde"]).exception, SettingsError)
 
 

@@ -17,7 +17,8 @@ from satomori_analytics.sentences import Place
 from satomori_analytics.views import Quantity, View
 from satomori_analytics.world import WatchedAsset
 from satomori_core.clock import DAY_US, HOUR_US, SECOND_US
-from support.analytics_region import NOON_US
+from satomori_core.vocabulary import Level
+from support.analytics_region import NOON_US, Region
 
 PLAYBOOKS = load_playbooks().general
 Own = Mapping[str, float]
@@ -230,3 +231,69 @@ def test_frost_is_told_where_the_advisory_would_be() -> None:
         advised = indicators.find("frost_advisory").function(value, "2026-04-16", "tokyo")
         assert ("air_temperature" in held("orchard", {"air_temperature": value}, APRIL_US)) == bool(advised)
     assert held("upland_field", {"air_temperature": 1}, NOON_US - 30 * 24 * HOUR_US) == {}
+
+
+def test_blast_infects_where_leaves_stay_wet_long_enough() -> None:
+    """11 hours at 20 °C after five days of 20 °C; ten are too few, and neither a dry leaf sensor nor a gale counts."""
+    hours = 132
+
+    def seen(wet_h: int, wind_ms: float = 1.0) -> dict[str, str]:
+        wetness = [0.0] * (hours - wet_h) + [100.0] * wet_h
+        weather = {"rain": [0.0] * hours, "wind_speed": [wind_ms] * hours, "air_temperature": [20.0] * hours}
+        return told("paddy", {"leaf_wetness": wetness, **weather}, 3600)
+
+    assert seen(11)["blast"] == "watch"
+    assert "blast" not in seen(10)
+    assert "blast" not in seen(11, wind_ms=3.1)
+
+
+def test_a_levee_that_tilts_back_is_told_too() -> None:
+    assert told("levee", {"tilt": ramp(-0.0101, 4, 300)}, 300)["tilt_rate"] == "warning"
+    assert told("levee", {"tilt": ramp(-0.101, 4, 300)}, 300)["tilt_rate"] == "danger"
+
+
+# How the name of an asset's attribute ends, and in which unit its value is therefore meant.
+ENDINGS = {
+    "_mm_s": "mm/s", "_deg_h": "deg/h", "_m_h": "m/h", "_m3_h": "m3/h", "_mm": "mm", "_deg": "deg", "_kpa": "kPa",
+    "_pf": "{pF}", "_c": "Cel", "_v": "V", "_m": "m",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("class_", PLAYBOOKS)
+def test_an_attributes_name_tells_its_unit(class_: str) -> None:
+    """So that who fills in the ledger writes metres where metres are read."""
+    for name, limit in PLAYBOOKS[class_].limit.items():
+        if limit.attribute:
+            assert ENDINGS[next(end for end in ENDINGS if limit.attribute.endswith(end))] == limit.unit, name
+
+
+def test_rain_is_summed_to_the_hour_where_the_rest_is_averaged(region: Region) -> None:
+    """In the real store, every ten minutes: 0.6 mm is 3.6 mm/h and lets blast infect, 0.7 mm, 4.2 mm/h, does not."""
+    start_us, rows = NOON_US - 6 * DAY_US, 6 * 144
+    for name, drop_mm in (("drizzle", 0.6), ("rain", 0.7)):
+        region.add_asset(name, "paddy", ["leaf_wetness", "rain", "wind_speed", "air_temperature"], interval_s=600)
+        wet = np.arange(rows) >= rows - 12 * 6
+        series = {
+            "leaf_wetness": 100.0 * wet, "rain": drop_mm * wet, "wind_speed": np.full(rows, 1.0),
+            "air_temperature": 20.5 + 0.3 * np.sin(np.arange(rows)),
+        }  # fmt: skip
+        for metric, values in series.items():
+            region.put(name, metric, [(start_us + i * 600 * SECOND_US, v) for i, v in enumerate(values.tolist())])
+    region.digest(NOON_US)
+    (found,) = region.findings("limit")
+    assert (found.asset_id, found.level, found.until_us) == ("drizzle", Level.WATCH, None)
+    assert "葉いもち" in found.text_ja
+
+
+def test_a_leak_is_found_by_the_night_flow_of_the_store(region: Region) -> None:
+    """A quiet night's 2 m³/h rises to 5: the watch that the area sets at 4 speaks once, when the night is over."""
+    region.add_asset("dma", "district_meter_area", ["flow"], interval_s=900, attributes={"night_flow_watch_m3_h": 4.0})
+    hours = np.arange(4 * 96) / 4
+    usual = 12 - 10 * np.exp(-((((hours + 12) % 24) - 3) ** 2) / 4) + 0.01 * np.sin(7 * hours)
+    leak = np.where(hours >= 48, 3.0, 0.0)
+    start_us = NOON_US - 4 * DAY_US
+    region.put("dma", "flow", [(start_us + int(h * HOUR_US), f) for h, f in zip(hours, usual + leak, strict=True)])
+    region.digest(NOON_US)
+    (found,) = region.findings("limit")
+    assert (found.asset_id, found.level, found.until_us) == ("dma", Level.WATCH, None)
+    assert start_us + 2 * DAY_US < found.since_us < start_us + 3 * DAY_US

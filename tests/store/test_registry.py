@@ -6,8 +6,10 @@ import pytest
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
+from satomori_core.classes import GATEWAY, classes
 from satomori_core.errors import RejectedError, SettingsError
 from satomori_core.metrics import EDGE_HEALTH
+from satomori_store.cells import asset_class
 from satomori_store.models import (
     Actuator,
     Asset,
@@ -331,6 +333,17 @@ def test_an_asset_ledger_comes_in_as_municipalities_keep_it(region: Engine, tmp_
             "north",
             36.1,
         )
+
+
+def test_each_class_comes_in_by_every_name_that_ledgers_have_for_it() -> None:
+    """A gateway is no asset that a ledger may name."""
+    for kind in classes().values():
+        for name in (kind.id, kind.ja, *kind.also):
+            if kind.id == GATEWAY:
+                with pytest.raises(ValueError, match="unknown class"):
+                    asset_class(name)
+            else:
+                assert asset_class(name) == kind.id
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "cp932"])

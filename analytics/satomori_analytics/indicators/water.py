@@ -176,7 +176,7 @@ INDICATORS = (
               {"flow": "96 values of 15 min", "least_points": "{count}"},
               "IWA practice: least 1-h running mean, >= 92 of 96 points", "R", "夜間最小流量", "Minimum night flow"),
     Indicator("minimum_night_flow_running", minimum_night_flow_running, "as given",
-              {"at_us": "us, list", "flow": "any, list of 15 min", "least_points": "{count}"},
+              {"at_us": "us, list", "flow": "any, list", "least_points": "{count}"},
               "IWA practice: least 1-h running mean, >= 92 of 96 points", "R", "夜間最小流量（過去24時間）",
               "Minimum night flow of the past 24 hours", over_time=True),
     Indicator("leakage_at_pressure", leakage_at_pressure, "as given",
