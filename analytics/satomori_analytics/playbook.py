@@ -13,6 +13,7 @@ from satomori_core.errors import NotFoundError, SettingsError
 from satomori_core.vocabulary import Level
 
 Aggregate = Literal["mean", "sum", "max", "min"]
+HISTORY_S = 7200
 LEVELS = {"watch": Level.WATCH, "warning": Level.WARNING, "danger": Level.DANGER}
 
 
@@ -87,7 +88,7 @@ class Derived:
     en: str
     options: dict[str, float] = field(default_factory=dict)
     every_s: int = 0
-    history_s: int = 7200
+    history_s: int = HISTORY_S
     aggregate: Aggregate = "mean"
     aggregates: dict[str, Aggregate] = field(default_factory=dict)
 

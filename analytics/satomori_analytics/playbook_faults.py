@@ -10,7 +10,7 @@ from typing import Any
 from typing_extensions import override
 
 from satomori_analytics import indicators
-from satomori_analytics.playbook import LEVELS, Derived, Limit, Metric, Playbook, Sensor, Watch
+from satomori_analytics.playbook import HISTORY_S, LEVELS, Derived, Limit, Metric, Playbook, Sensor, Watch
 from satomori_core.errors import NotFoundError
 from satomori_core.metrics import catalogue
 from satomori_core.settings import suggest, try_structure
@@ -218,12 +218,27 @@ def _limit_faults(entry: Table, document: Table) -> Iterator[tuple[str, str]]:
     unit = _unit_of(derived[on]) if on in derived else catalogue()[on].unit
     if entry.get("unit", unit) != unit:
         yield "unit", f"unit mismatch: {on} is in {unit}, not {entry['unit']}: convert the threshold"
+    yield from _history_faults(entry, derived.get(on))
     if on in derived or threshold is None or not isfinite(threshold[1]):
         return
     metric = catalogue()[on]
     if not metric.low <= threshold[1] <= metric.high:
         ends = f"{metric.low:g} to {metric.high:g} {metric.unit}"
         yield threshold[0], f"{threshold[1]} is outside of what {on} can be, {ends}: look at the unit"
+
+
+def _history_faults(entry: Table, derived: Table | None) -> Iterator[tuple[str, str]]:
+    """What has to last longer than the series that is read can't be seen to have lasted."""
+    if derived is None:
+        return
+    options = derived.get("options")
+    window_s = options.get("window_s", 0) if isinstance(options, dict) else 0
+    for_s, history_s = entry.get("for_s", 0), derived.get("history_s", HISTORY_S)
+    if all(isinstance(s, int | float) for s in (window_s, for_s, history_s)) and window_s + for_s > history_s:
+        text = (
+            f"{for_s:g} s are never seen: [derived.{entry['on']}] reads {history_s:g} s, of which {window_s:g} s are "
+        )
+        yield "for_s", text + "its window; raise its history_s"
 
 
 def _unknown_metrics(names: Iterable[object]) -> Iterator[str]:

@@ -58,6 +58,7 @@ def test_our_own_playbook_of_each_class_is_without_a_fault(class_: str) -> None:
         ("[derived.thi]\nunit='Cel'\n", "[derived.thi]", "unit", "unit mismatch: thi gives 1, not Cel"),
         ("[derived.thi]\noptions={wind=3}\n", "[derived.thi]", "", "indicator thi takes t_c, rh, not"),
         ("[derived.thi]\naggregates={wind='sum'}\n", "[derived.thi]", "", "aggregates: arguments of inputs, not wind"),
+        ("[limit.thi_watch]\nfor_s=7201\n", "[limit.thi_watch]", "for_s", "never seen: [derived.thi] reads 7200 s"),
         ("[limit.ammonia_watch]\nunit='%'\n", "[limit.ammonia_watch]", "unit",
          "unit mismatch: ammonia is in [ppm], not %: convert"),
         ("[limit.thi_watch]\nunit='Cel'\n", "[limit.thi_watch]", "unit", "unit mismatch: thi is in 1, not Cel"),
