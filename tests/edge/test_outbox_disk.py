@@ -151,7 +151,8 @@ def _assert_all_there(path: Path, durable: int) -> None:
     for one in outbox.losses(10**6):
         assert one.loss.reason == "thinned"
         there |= set(range(one.loss.first, one.loss.last + 1))
-    acknowledged = {number for i in range(70, durable + 700, 70) for number in range(i // 2, i // 2 + 4)}
+    # The writer may be far ahead of what we have read of its lines.
+    acknowledged = {number for i in range(70, outbox.next_seq(), 70) for number in range(i // 2, i // 2 + 4)}
     assert set(range(1, durable + 1)) <= there | acknowledged
     assert not list(path.parent.glob("*.damaged-*"))
     outbox.close()
