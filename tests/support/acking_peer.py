@@ -1,7 +1,6 @@
 """A small ingest for tests: keeps what comes, acknowledges it, and loses some acknowledgements on purpose."""
 
 import asyncio
-import contextlib
 import random
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ from satomori_core.clock import now_us
 from satomori_core.ranges import count
 from satomori_core.readings import Reading
 from satomori_core.topics import parse_topic
+from satomori_sample.broker import end
 
 
 @dataclass(slots=True)
@@ -83,6 +83,6 @@ async def acking(peer: Peer, port: int) -> AsyncIterator[Peer]:
         try:
             yield peer
         finally:
-            serving.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await serving
+            await end([serving])
+            if not serving.cancelled():
+                serving.result()
