@@ -101,7 +101,7 @@ def sensors(port: Path, *members: Sensor, echoes: bool = False, chunk_bytes: int
         if sensor is None or not answer:
             return
         say(answer + "\r\n")
-        if command[1] == "M" and sensor.ready_s and sensor.says_ready:
+        if command[1] == "M" and int(answer[1:4] or 0) and sensor.says_ready:
             # A simulated second is a fifth of one.
             loop.call_later(sensor.ready_s / 5, lambda: say(f"{sensor.address}\r\n"))
 
