@@ -210,7 +210,7 @@ async def test_unacknowledged_packs_are_bounded_in_each_lane(tmp_path: Path, bro
 
 
 async def test_a_backlog_does_not_delay_what_is_fresh(tmp_path: Path, broker: Mosquitto) -> None:
-    """20,000 readings from before drain at a slow ingest; each fresh one is there long before."""
+    """20,000 readings from before drain at a slow ingest; no fresh one waits for even a quarter of them."""
     keeper = Keeper(tmp_path / "outbox.sqlite", OutboxSettings())
     await keeper.open()
     await keeper.put(some(20_000))
@@ -227,7 +227,8 @@ async def test_a_backlog_does_not_delay_what_is_fresh(tmp_path: Path, broker: Mo
     delays = [one.times[key] - reading.observed_at_us / 1e6 for key, reading in fresh.items()]
     assert {one.lanes[key] for key in fresh} == {"telemetry"}
     assert {one.lanes[key] for key in one.readings if key not in fresh} == {"backlog"}
-    assert max(delays) < 3, sorted(delays)[-5:]  # also on a busy machine; the backlog alone takes longer
+    arrivals = [at_s for key, at_s in one.times.items() if key not in fresh]
+    assert max(delays) < (max(arrivals) - min(arrivals)) / 4, sorted(delays)[-5:]
 
 
 async def test_a_broker_that_dies_and_forgets_everything_costs_nothing(tmp_path: Path, broker: Mosquitto) -> None:
