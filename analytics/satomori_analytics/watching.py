@@ -9,7 +9,6 @@ import numpy as np
 from satomori_analytics import detectors
 from satomori_analytics.detectors.base import Scores
 from satomori_analytics.detectors.joint import Learned
-from satomori_analytics.detectors.seasonal import Seasonal
 from satomori_analytics.episodes import Episode, Floats, Stretch, Subject, Times, stretches
 from satomori_analytics.playbook import LEVELS, Watch
 from satomori_analytics.sentences import amount
@@ -68,16 +67,17 @@ def judge_alone(watched: Watched, view: View) -> list[Episode]:
         return []
     detector = watched.build()
     scores = detector.score(view.at_us, view.values[:, None])
-    normal = detector.normal[:, 0] if isinstance(detector, Seasonal) else np.full(len(view.at_us), np.nan)
     datastream = view.quantity.stream.id if view.quantity.stream else None
     found = []
     for stretch in stretches(scores.alarm[:, 0]):
-        value, usual, unit = float(view.values[stretch.last]), float(normal[stretch.last]), view.quantity.unit
+        value, unit = float(view.values[stretch.last]), view.quantity.unit
         figures = (f"{view.quantity.ja} {amount(value, unit)}", f"{view.quantity.en} {amount(value, unit)}")
         evidence: dict[str, Any] = {"metric": view.quantity.name, "unit": unit, "value": value}
-        if np.isfinite(usual):
-            evidence["expected"] = usual
-            shown = amount(usual, unit)
+        if scores.low is not None and scores.high is not None and np.isfinite(scores.low[stretch.last, 0]):
+            low, high = float(scores.low[stretch.last, 0]), float(scores.high[stretch.last, 0])
+            evidence["expected"] = (low + high) / 2
+            evidence |= {"expected_low": low, "expected_high": high}
+            shown = amount((low + high) / 2, unit)
             figures = (f"{figures[0]}（この時刻の平常値 {shown}）", f"{figures[1]} (usual at this hour {shown})")
         found.append(
             _episode(watched, view.at_us, scores, stretch, figures=figures, evidence=evidence, datastream=datastream)

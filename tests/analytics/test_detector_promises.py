@@ -90,6 +90,9 @@ def test_scores_are_numbers_from_0_to_1_whatever_comes(kind: DetectorKind) -> No
         assert scores.score.min() >= 0
         assert scores.score.max() <= 1
         assert scores.alarm.dtype == bool
+        if scores.low is not None and scores.high is not None:
+            assert scores.low.shape == scores.high.shape == rows.shape
+            assert not (scores.low > scores.high).any()
 
 
 @every_detector

@@ -16,10 +16,16 @@ Marks = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """[rows, series], or [rows, 1] from a joint detector. `score` 0 to 1, the alarm limit at 0.5; never NaN."""
+    """[rows, series], or [rows, 1] from a joint detector. `score` 0 to 1, the alarm limit at 0.5; never NaN.
+
+    `low`, `high`: the band in which each value would have been normal, shaped as the values; NaN where the detector had
+    no expectation. None from a detector that never has one.
+    """
 
     score: Floats
     alarm: Marks
+    low: Floats | None = None
+    high: Floats | None = None
 
 
 class Detector(Protocol):

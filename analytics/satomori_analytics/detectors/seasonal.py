@@ -53,21 +53,21 @@ class Seasonal:
         self.floor = floor
         self._latch = Latch(for_s)
         self._series: list[_Series] = []
-        self.normal = np.empty((0, 0))  # what the rows of the latest call were measured by; not part of the state
 
     def score(self, at_us: Times, values: Floats) -> Scores:
         if not self._series:
             self._series = [_Series(self.slots, self.memory) for _ in range(values.shape[1])]
         hours = (at_us + self.utc_offset_s * 1_000_000) // _HOUR_US
         edges = np.concatenate([[0], np.flatnonzero(np.diff(hours)) + 1, [len(hours)]]) if len(hours) else np.zeros(1)
-        distance, self.normal = np.full(values.shape, np.nan), np.full(values.shape, np.nan)
+        distance, low, high = (np.full(values.shape, np.nan) for _ in range(3))
         for column, series in enumerate(self._series):
             for first, last in zip(edges[:-1].astype(int), edges[1:].astype(int), strict=True):
                 rows = slice(first, last)
                 distance[rows, column] = self._hour(series, int(hours[first]), values[rows, column])
-                self.normal[rows, column] = series.expected[0]
+                middle, deviation = series.expected
+                low[rows, column], high[rows, column] = middle - self.limit * deviation, middle + self.limit * deviation
         alarm = self._latch.alarm(at_us, distance >= self.limit, distance < self.limit * 0.7)
-        return Scores(squash(distance, self.limit), alarm)
+        return Scores(squash(distance, self.limit), alarm, low, high)
 
     def _hour(self, series: _Series, hour: int, values: Floats) -> Floats:
         """Distances of one hour's rows, which may come in several calls."""
