@@ -3,6 +3,7 @@
 import asyncio
 from enum import StrEnum
 
+from satomori_sample.broker import end
 from support.ports import free_ports
 
 LATE_S = 0.7
@@ -58,9 +59,7 @@ class Line:
         if self._server is not None:
             self._server.close()
         self.reset()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
 
     def reset(self) -> None:
         """All connections that go through, at once."""

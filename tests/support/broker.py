@@ -38,8 +38,8 @@ def embedded_broker(
         process = subprocess.Popen(command, stdout=log, stderr=log)
     broker = EmbeddedBroker(host, port, mqtt5_port, process)
     try:
-        wait_listening(broker.host, port)
-        wait_listening(broker.host, mqtt5_port)
+        wait_listening(broker.host, port, process)
+        wait_listening(broker.host, mqtt5_port, process)
         yield broker
     finally:
         process.kill()

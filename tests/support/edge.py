@@ -25,6 +25,8 @@ from satomori_core.clock import now_us
 from satomori_core.ranges import numbers
 from satomori_core.readings import Reading
 from satomori_core.senml import Ack, Loss, decode, encode_ack
+from satomori_sample.broker import end
+from support.patience import PATIENCE_S
 from support.ports import free_ports
 
 
@@ -59,13 +61,13 @@ class Agent:
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        return self.process.wait(10)
+        return self.process.wait(PATIENCE_S)
 
     def end(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
-            self.process.wait(10)
-        self._reader.join(5)
+            self.process.wait(PATIENCE_S)
+        self._reader.join(PATIENCE_S)
 
 
 @contextmanager
@@ -94,8 +96,9 @@ class Peer:
     losses: list[tuple[str, Loss]] = field(default_factory=list)
     statuses: list[dict[str, Any]] = field(default_factory=list)
     packs: list[tuple[str, int, bool]] = field(default_factory=list)  # (lane, bytes, again)
-    asked: int = 0  # questions whether anybody is there; `answers` them
-    answers: bool = True
+    pack_times: list[float] = field(default_factory=list)  # of each, in s
+    questions: list[tuple[float, str]] = field(default_factory=list)  # (s, stream) whether anybody is there …
+    answers: bool = True  # … are answered
     name: str = "peer"
 
     def values(self, device: str, metric: str) -> list[float]:
@@ -127,9 +130,10 @@ class Peer:
         pack = decode(payload)
         assert pack.stream is not None
         if not pack.losses and not pack.seq:
-            self.asked += 1
+            self.questions.append((time.monotonic(), pack.stream))
             return Ack(pack.stream) if self.answers else None
         self.packs.append((channel, len(payload), pack.again))
+        self.pack_times.append(time.monotonic())
         if pack.losses:
             self.losses += [(pack.stream, loss) for loss in pack.losses]
             return Ack(pack.stream, [(loss.first, loss.last) for loss in pack.losses])
@@ -150,13 +154,13 @@ async def peer(one: Peer, host: str, port: int) -> AsyncIterator[Peer]:
     ready = asyncio.Event()
     task = asyncio.create_task(one.listen(host, port, ready))
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             await ready.wait()
         yield one
     finally:
-        while not task.done():  # aiomqtt may lose one cancellation (Python 3.11's wait_for)
-            task.cancel()
-            await asyncio.wait([task], timeout=1)
+        await end([task])
+        if not task.cancelled() and not isinstance(task.exception(), aiomqtt.MqttError):  # its broker may have gone
+            task.result()
 
 
 @asynccontextmanager
@@ -200,7 +204,7 @@ async def slaves(
         await server.shutdown()  # type: ignore[no-untyped-call]
 
 
-async def until(what: str, look: Callable[[], object], timeout_s: float = 20.0) -> None:
+async def until(what: str, look: Callable[[], object], timeout_s: float = PATIENCE_S) -> None:
     """Returns as soon as `look` is true."""
     deadline = time.monotonic() + timeout_s
     while not look():

@@ -14,7 +14,7 @@ def write_config(folder: Path, url: str, line: Cable, *, more: str = "", interva
         f'[broker]\nurl = "{url}"\n'
         '[edge]\ngateway = "gw"\nhealth_interval_s = 0.5\n'
         "uplink = { pack_age_s = 0.05, ack_timeout_s = 1, reconnect_max_s = 0.5 }\n"
-        f'[[edge.modbus]]\nport = "{line.near}"\ninterval_s = {interval_s}\ntimeout_s = 0.2\n'
+        f'[[edge.modbus]]\nport = "{line.near}"\ninterval_s = {interval_s}\ntimeout_s = 2\n'
         '[[edge.modbus.slaves]]\nunit = 1\ndevice = "a"\n'
         'registers = [{ address = 0, metric = "rain", unit = "mm" }, { address = 1, metric = "flow" }]\n' + more,
         encoding="utf-8",

@@ -18,6 +18,7 @@ from pymodbus.server import ModbusSerialServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from support.edge import Agent
+from support.patience import PATIENCE_S
 from support.running import wait_for
 from support.serial import Cable, cable
 
@@ -45,7 +46,7 @@ class GateSlave:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._serve()), name="slave")
         self._thread.start()
-        assert self._is_ready.wait(10)
+        assert self._is_ready.wait(PATIENCE_S)
 
     @property
     def timer_s(self) -> int | None:
@@ -54,7 +55,7 @@ class GateSlave:
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
+        self._thread.join(PATIENCE_S)
         self._loop.close()
 
     async def _serve(self) -> None:
@@ -103,8 +104,8 @@ class Field:
         """Until it is connected, and its actuator at its fail-safe position, before which nothing is carried out."""
         self.edge = Agent(self.config, self.state, under=under)
         if goes_home:
-            wait_for("the fail-safe position", lambda: self.edge.events(SAFE), 20, 0.05)
-        wait_for("the broker", lambda: self.edge.events("connected"), 20, 0.05)
+            wait_for("the fail-safe position", lambda: self.edge.events(SAFE), every_s=0.05)
+        wait_for("the broker", lambda: self.edge.events("connected"), every_s=0.05)
 
     def kill(self) -> None:
         """With 9."""
@@ -117,7 +118,7 @@ def settings(url: str, port: Path, *, actuator: str, remote: str, interval_s: fl
         '[edge]\ngateway = "gw-field"\nclock = "system"\nhealth_interval_s = 1\n'
         "uplink = { pack_age_s = 0.05, ack_timeout_s = 1, reconnect_max_s = 0.3 }\n"
         f"remote = {{ enabled = true, {remote} }}\n"
-        f'[[edge.modbus]]\nport = "{port}"\ninterval_s = {interval_s}\ntimeout_s = 0.2\n'
+        f'[[edge.modbus]]\nport = "{port}"\ninterval_s = {interval_s}\ntimeout_s = 1\n'
         '[[edge.modbus.slaves]]\nunit = 1\ndevice = "gate-1"\n'
         'registers = [{ address = 0, metric = "gate_opening", unit = "%" }]\n'
         f"[[edge.actuator]]\n{actuator}\n"

@@ -10,6 +10,8 @@ from typing import Any
 
 import aiomqtt
 
+from satomori_sample.broker import end
+
 GATE = {
     "name": "gate", "values": [0, 1], "unit": "1", "fail_safe": 0, "run_s_max": 600, "settle_s": 0.1, "device": "io-1",
 }  # fmt: skip
@@ -63,5 +65,4 @@ async def field_hand(port: int, gateway: str = "gw-1", *, mqtt5: bool = True, **
         try:
             yield hand
         finally:
-            task.cancel()
-            await asyncio.wait([task])
+            await end([task])

@@ -22,6 +22,7 @@ import pytest
 
 from satomori_store.settings import InfluxSettings
 from support.mosquitto import wait_listening
+from support.patience import PATIENCE_S
 from support.ports import free_ports
 
 _CONFIG = """
@@ -65,7 +66,6 @@ http {{
   }}
 }}
 """
-_START_TIMEOUT_S = 30.0
 
 
 @dataclass(slots=True)
@@ -96,14 +96,14 @@ class Influx:
     def query(self, influxql: str) -> bytes:
         """As an administrator, straight to the server."""
         body = urllib.parse.urlencode({"q": influxql, "db": self.database, "epoch": "u"}).encode()
-        with urllib.request.urlopen(f"{self.server_url}/query", body, timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.server_url}/query", body, timeout=PATIENCE_S) as answer:
             content: bytes = answer.read()
         return content
 
     def write(self, lines: str) -> None:
         """As another program would, past our adapter."""
         target = f"{self.server_url}/write?db={self.database}&precision=u"
-        urllib.request.urlopen(target, lines.encode(), timeout=10).close()
+        urllib.request.urlopen(target, lines.encode(), timeout=PATIENCE_S).close()
 
 
 @contextmanager
@@ -139,7 +139,7 @@ def _start(folder: Path) -> subprocess.Popen[bytes]:
 
 
 def _wait(influx: Influx) -> None:
-    deadline = time.monotonic() + _START_TIMEOUT_S
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         if influx.process.poll() is not None:
             break
@@ -165,11 +165,11 @@ def _nginx(folder: Path, target_port: int) -> Generator[str]:
     config.write_text(_NGINX.format(folder=folder, port=port, target=target_port, user=user), encoding="utf-8")
     process = subprocess.Popen([program, "-e", str(folder / "nginx.log"), "-c", str(config)])
     try:
-        wait_listening("127.0.0.1", port)
+        wait_listening("127.0.0.1", port, process)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(PATIENCE_S)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from satomori_ingest.service import Stores, open_stores
 from support.ingesting import write_registry
+from support.patience import PATIENCE_S
 
 
 class IngestProcess:
@@ -45,7 +46,7 @@ class IngestProcess:
     def log(self) -> str:
         return (self.folder / "ingest.log").read_text(encoding="utf-8", errors="replace")
 
-    def wait(self, what: str, look: Callable[[], object], timeout_s: float = 30.0) -> None:
+    def wait(self, what: str, look: Callable[[], object], timeout_s: float = PATIENCE_S) -> None:
         deadline = time.monotonic() + timeout_s
         while not look():
             assert time.monotonic() < deadline, f"not within {timeout_s:.0f} s: {what}\n{self.log()[-3000:]}"
@@ -66,7 +67,7 @@ class IngestProcess:
             return 0
         if self._process.poll() is None:
             os.kill(self._process.pid, number)
-        status = self._process.wait(15)
+        status = self._process.wait(PATIENCE_S)
         self._process = None
         return status
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from support.patience import PATIENCE_S
 from support.ports import free_ports
 
 
@@ -49,7 +50,7 @@ class Mosquitto:
     def start(self) -> None:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen([self._program, "-c", str(self._config)], stdout=log, stderr=log)
-        wait_listening(self.host, self.port)
+        wait_listening(self.host, self.port, self._process)
 
     def stop(self) -> None:
         """SIGTERM: with persistence it saves first."""
@@ -61,17 +62,18 @@ class Mosquitto:
     def _end(self, *, kill: bool) -> None:
         if self._process is not None:
             (self._process.kill if kill else self._process.terminate)()
-            self._process.wait(10)
+            self._process.wait(PATIENCE_S)
             self._process = None
 
 
-def wait_listening(host: str, port: int, timeout_s: float = 10.0) -> None:
-    deadline = time.monotonic() + timeout_s
+def wait_listening(host: str, port: int, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
+        assert server.poll() is None, f"{server.args!r} ended with status {server.poll()}"
         with suppress(OSError), socket.create_connection((host, port), timeout=1):
             return
         time.sleep(0.02)
-    raise AssertionError(f"nothing listens on {host}:{port} after {timeout_s:.0f} s")
+    raise AssertionError(f"nothing listens on {host}:{port} after {PATIENCE_S:.0f} s")
 
 
 @contextmanager

@@ -18,9 +18,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from support.patience import PATIENCE_S
 from support.ports import free_ports
 
-_START_TIMEOUT_S = 30.0
 _OPTIONS = ("-c", "listen_addresses=127.0.0.1", "-c", "max_connections=50")
 
 
@@ -37,7 +37,7 @@ class Postgres:
 
     def start(self) -> None:
         """Again, until it answers: what a killed one leaves behind may take a moment to go."""
-        deadline = time.monotonic() + _START_TIMEOUT_S
+        deadline = time.monotonic() + PATIENCE_S
         while True:
             self.process = _start(self.home, self.port, durable=self.durable)
             try:
@@ -90,7 +90,7 @@ def postgres_server(*, durable: bool = False) -> Generator[Postgres]:
             server.wait(5)
         if server.poll() is None:
             server.kill()
-            server.wait(5)
+            server.wait(PATIENCE_S)
         shutil.rmtree(home, ignore_errors=True)
 
 
@@ -113,7 +113,7 @@ def _start(home: Path, port: int, *, durable: bool) -> subprocess.Popen[bytes]:
 
 
 def _wait(postgres: Postgres) -> None:
-    deadline = time.monotonic() + _START_TIMEOUT_S
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline and postgres.process.poll() is None:
         try:
             psycopg.connect(postgres.url(), connect_timeout=2).close()

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import psutil
 
+from support.patience import PATIENCE_S
 from support.ports import free_ports
 
 T = TypeVar("T")
@@ -34,7 +35,7 @@ def satomori(*arguments: str, timeout_s: float = 120, cwd: Path | None = None) -
     )
 
 
-def wait_for(what: str, look: Callable[[], T | None], timeout_s: float, every_s: float = 0.2) -> T:
+def wait_for(what: str, look: Callable[[], T | None], timeout_s: float = PATIENCE_S, every_s: float = 0.2) -> T:
     """What `look` returns as soon as it is true; AssertionError naming `what` when the time is over."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
@@ -124,7 +125,7 @@ class Up:
     def stop(self, number: int = signal.SIGINT) -> int:
         """Ask it to stop, as Ctrl-C does; the exit status."""
         os.kill(self.process.pid, number)
-        return self.process.wait(30)
+        return self.process.wait(PATIENCE_S)
 
     def log(self, part: str) -> str:
         path = self.state / "log" / f"{part}.log"
@@ -156,7 +157,7 @@ def running(folder: Path, *arguments: str, settings: str = "") -> Iterator[Up]:
         if up.process.poll() is None:
             family += family[0].children(recursive=True)
             up.process.terminate()
-            psutil.wait_procs(family, timeout=20)
+            psutil.wait_procs(family, timeout=PATIENCE_S)
         for process in family:
             if process.is_running():
                 process.kill()

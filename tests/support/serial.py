@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from support.patience import PATIENCE_S
+
 
 class Cable:
     """`near` and `far`: the names of its two ends, which stay the same when it is plugged in again."""
@@ -39,7 +41,7 @@ class Cable:
         if self._relay is None:
             return
         os.close(self._stop)
-        self._relay.join(5)
+        self._relay.join(PATIENCE_S)
         self._relay = None
         for descriptor in (*self._masters, *self._slaves):
             os.close(descriptor)
@@ -51,7 +53,7 @@ class Cable:
         """The near end hears `noise`."""
         view = memoryview(noise)
         while view:
-            select.select([], [self._masters[0]], [], 5)
+            select.select([], [self._masters[0]], [], PATIENCE_S)
             with suppress(BlockingIOError):
                 view = view[os.write(self._masters[0], view[:1024]) :]
 

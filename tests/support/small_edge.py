@@ -1,6 +1,7 @@
 """An edge's uplink in little: sends numbered packs and sends them again until ingest has acknowledged each number."""
 
 import asyncio
+import math
 from contextlib import suppress
 
 import aiomqtt
@@ -11,8 +12,9 @@ from satomori_core.readings import Reading
 from satomori_core.senml import Pack, decode_ack, encode
 from satomori_core.topics import Topic
 from satomori_core.vocabulary import Lane
+from satomori_sample.broker import end
+from support.patience import PATIENCE_S
 
-RESEND_S = 1.0
 WINDOW = 20
 
 
@@ -22,12 +24,14 @@ class SmallEdge:
     def __init__(
         self, port: int, readings: int, *, per_pack: int = 20, lane: Lane = Lane.TELEMETRY, first: int = 1,
         stream: str = "s1", gateway: str = "gw-1", device: str = "dev-1",
+        resend_s: float = 1.0,
     ) -> None:  # fmt: skip
         self._port = port
         self._topic = Topic(gateway, lane).encode()
         self._gateway = gateway
         self._device = device
         self._stream = stream
+        self._resend_s = resend_s
         self._start_us = now_us() - (readings + first + 10) * SECOND_US
         self._packs = {n: min(per_pack, first + readings - n) for n in range(first, first + readings, per_pack)}
         self._all = [(first, first + readings - 1)]
@@ -43,7 +47,7 @@ class SmallEdge:
     def acknowledged_count(self) -> int:
         return count(self.acknowledged)
 
-    async def run(self, timeout_s: float = 60.0) -> None:
+    async def run(self, timeout_s: float = 3 * PATIENCE_S) -> None:
         """Until all is acknowledged, through whatever happens to the broker."""
         async with asyncio.timeout(timeout_s):
             while not self.done:
@@ -65,15 +69,13 @@ class SmallEdge:
                     if listening.done():
                         return
             finally:
-                listening.cancel()
-                with suppress(asyncio.CancelledError, aiomqtt.MqttError):
-                    await listening
+                await end([listening])
 
     async def _send(self, client: aiomqtt.Client, sent_at: dict[int, float]) -> None:
         now = asyncio.get_running_loop().time()
         open_packs = [n for n, size in self._packs.items() if subtract([(n, n + size - 1)], self.acknowledged)]
         for number in open_packs[:WINDOW]:
-            if now - sent_at.get(number, -RESEND_S) < RESEND_S:
+            if now - sent_at.get(number, -math.inf) < self._resend_s:
                 continue
             again = number in sent_at
             self.resent += again

@@ -7,6 +7,8 @@ from collections.abc import Generator
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
+from support.patience import PATIENCE_S
+
 
 class MailSink:
     """`mails`: accepted messages in order. While `refusing` is set, each message is answered with 451."""
@@ -63,9 +65,9 @@ def mail_sink() -> Generator[MailSink]:
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), name="mail sink")
     thread.start()
     try:
-        assert ready.wait(5)
+        assert ready.wait(PATIENCE_S)
         yield sink
     finally:
         loop.call_soon_threadsafe(done.set)
-        thread.join(5)
+        thread.join(PATIENCE_S)
         loop.close()

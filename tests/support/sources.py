@@ -10,11 +10,12 @@ from satomori_edge.settings import ModbusSettings
 from satomori_edge.sources.base import Source
 from satomori_edge.sources.modbus import ModbusSource
 from support.edge import until
+from support.patience import cancelled
 
 
 @asynccontextmanager
 async def reading(source: Source) -> AsyncIterator[list[Reading]]:
-    """What it reads; at the end of the block it is cancelled, and stops at once."""
+    """What it reads; at the end of the block it is cancelled, and stops."""
     got: list[Reading] = []
 
     async def sink(readings: Sequence[Reading], _mark: Mark | None = None, /) -> None:
@@ -25,9 +26,7 @@ async def reading(source: Source) -> AsyncIterator[list[Reading]]:
         yield got
         assert not task.done(), "a source never ends by itself"
     finally:
-        task.cancel()
-        done, _ = await asyncio.wait([task], timeout=2)
-        assert done, "a source stops when it is cancelled"
+        await cancelled(task)
 
 
 async def read_once(settings: ModbusSettings) -> dict[str, float]:

@@ -41,7 +41,7 @@ class Node:
         command = spb.Topic(message_type=spb.MessageType.NCMD, group_id=GROUP, edge_node_id=NODE)
         self._client.subscribe(command, spb.QoS.AT_LEAST_ONCE, self._obey)
         self._client.connect("127.0.0.1", port=port, blocking=False, callback=lambda _: self.be_born())
-        assert self._born.wait(10)
+        assert self._born.wait(60)
 
     def be_born(self) -> None:
         with self._lock:

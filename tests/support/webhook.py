@@ -9,6 +9,8 @@ from typing import Any
 
 from typing_extensions import override
 
+from support.patience import PATIENCE_S
+
 
 class Hook:
     """`posts`: accepted bodies in order. `status`: what to answer; a post counts as accepted with 200."""
@@ -45,5 +47,5 @@ def webhook(port: int = 0) -> Generator[Hook]:
         yield hook
     finally:
         server.shutdown()
-        thread.join(5)
+        thread.join(PATIENCE_S)
         server.server_close()

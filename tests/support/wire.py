@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from satomori_sample.broker import end
+
 
 @dataclass
 class Wire:
@@ -16,6 +18,7 @@ class Wire:
     down: int = 0
     connections: int = 0
     _writers: list[asyncio.StreamWriter] = field(default_factory=list)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def cut(self) -> None:
         """End all connections at once, as a line that breaks; new ones are let through."""
@@ -24,6 +27,9 @@ class Wire:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
         there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self.to_port)
         self._writers += [writer, there_writer]
         up = asyncio.create_task(self._carry(reader, there_writer, "up"))
@@ -52,4 +58,4 @@ async def wire(to_port: int) -> AsyncIterator[Wire]:
     finally:
         server.close()
         one.cut()
-        await asyncio.sleep(0.05)  # the broken ends are seen by their tasks
+        await end(one._tasks)
