@@ -108,6 +108,7 @@ def show(invocation: Invocation, class_: str | None, municipality: str) -> None:
 def _tables(playbook: "Playbook") -> list[dict[str, object]]:
     """A row for each table with a threshold or a formula, by the name that an override gives it."""
     from satomori_analytics.indicators.base import to_json  # noqa: PLC0415
+    from satomori_analytics.playbook import FORECASTS  # noqa: PLC0415
 
     rows: list[dict[str, object]] = [
         {"table": f"derived.{name}", "on": ", ".join(each.inputs.values()), "unit": each.unit,
@@ -116,6 +117,13 @@ def _tables(playbook: "Playbook") -> list[dict[str, object]]:
     ]  # fmt: skip
     entries: dict[str, Limit | Watch] = {f"limit.{name}": each for name, each in playbook.limit.items()}
     entries |= {f"watch.{name}": each for name, each in playbook.watch.items()}
+    rows += [
+        {"table": f"forecast.{name}.{level}", "on": name, "level": level, "low" if FORECASTS[name] == "low" else "high":
+         call.limit, "chance": call.chance, "attribute": call.attribute, "source": outlook.source}
+        for name, outlook in playbook.forecast.items()
+        for level, call in (("watch", outlook.watch), ("warning", outlook.warning))
+        if call is not None
+    ]  # fmt: skip
     for table, entry in entries.items():
         row = to_json(asdict(entry)) | {
             "table": table,

@@ -14,6 +14,10 @@ from satomori_core.vocabulary import Level
 
 Aggregate = Literal["mean", "sum", "max", "min"]
 HISTORY_S = 7200
+# Kinds of forecasts, and on which side of their limits they call for action.
+FORECASTS: Mapping[str, Literal["low", "high"]] = {
+    "frost": "low", "irrigation": "low", "blast": "high", "heat": "high", "heading": "low", "harvest": "low",
+}  # fmt: skip
 LEVELS = {"watch": Level.WATCH, "warning": Level.WARNING, "danger": Level.DANGER}
 
 
@@ -138,6 +142,41 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """A forecast calls for action where the chance that it comes to `limit`, or beyond it, is `chance` or more.
+
+    `attribute`: an asset's own value of this name stands before `limit`.
+    """
+
+    limit: float
+    chance: float
+    advice_ja: str
+    advice_en: str
+    attribute: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.chance <= 1:
+            raise ValueError("chance is more than 0 and at most 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """A forecast that is made of such assets; its table is named after its kind, one of FORECASTS.
+
+    `months`: those in which it calls for action. `options`: what the forecast's module takes. `varieties`: a rice's
+    development by its name, see `forecasts/rice.py`.
+    """
+
+    source: str
+    watch: Call | None = None
+    warning: Call | None = None
+    months: tuple[int, ...] = ()
+    options: dict[str, float] = field(default_factory=dict)
+    varieties: dict[str, dict[str, float]] = field(default_factory=dict)
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Sensor:
     """When a sensor of this class is called silent (so many intervals), or spiky (so many spikes in a time)."""
 
@@ -160,6 +199,7 @@ class Playbook:
     derived: dict[str, Derived] = field(default_factory=dict)
     limit: dict[str, Limit] = field(default_factory=dict)
     watch: dict[str, Watch] = field(default_factory=dict)
+    forecast: dict[str, Outlook] = field(default_factory=dict)
     sensor: Sensor = field(default_factory=Sensor)
 
     def lookback_s(self, name: str) -> float:

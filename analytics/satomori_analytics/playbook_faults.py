@@ -10,13 +10,24 @@ from typing import Any
 from typing_extensions import override
 
 from satomori_analytics import indicators
-from satomori_analytics.playbook import HISTORY_S, LEVELS, Derived, Limit, Metric, Playbook, Sensor, Watch
+from satomori_analytics.playbook import (
+    FORECASTS,
+    HISTORY_S,
+    LEVELS,
+    Derived,
+    Limit,
+    Metric,
+    Outlook,
+    Playbook,
+    Sensor,
+    Watch,
+)
 from satomori_core.errors import NotFoundError
 from satomori_core.metrics import catalogue
 from satomori_core.settings import suggest, try_structure
 
 Table = Mapping[str, Any]
-_KINDS: Mapping[str, type] = {"metric": Metric, "derived": Derived, "limit": Limit, "watch": Watch}
+_KINDS: Mapping[str, type] = {"metric": Metric, "derived": Derived, "limit": Limit, "watch": Watch, "forecast": Outlook}
 _TEXTS = ("source", "ja", "en", "advice_ja", "advice_en")
 _JAPANESE = re.compile(r"[\u3041-\u30ff\u4e00-\u9fff]")
 _LATIN = re.compile(r"[A-Za-z]")
@@ -112,6 +123,8 @@ class _Reading:
         entry, before = (_tables(each, kind).get(name, {}) for each in (self.own, self.below))
         if not before or "source" in entry:
             return []
+        if kind == "forecast":
+            return [key for key in ("watch", "warning", "options", "varieties") if _moved(entry, before, key)]
         keys = {"limit": ("high", "low"), "watch": ("options",)}.get(kind, ())
         return [key for key in keys if key in entry and entry[key] != before.get(key)]
 
@@ -143,6 +156,14 @@ class _Reading:
         return (name, other) if name in own and other not in own else (other, name)
 
 
+def _moved(entry: Table, before: Table, key: str) -> bool:
+    """Whether a forecast's table changes more than what is told to people."""
+    own, there = (each.get(key, {}) for each in (entry, before))
+    if not isinstance(own, dict) or not isinstance(there, dict):
+        return bool(own != there)
+    return any(own[name] != there.get(name) for name in own if name not in {"advice_ja", "advice_en"})
+
+
 def _tables(document: Table, kind: str) -> dict[str, Table]:
     """The tables `[kind.<name>]` by their name."""
     tables = document.get(kind, {})
@@ -157,6 +178,8 @@ def _entry_faults(kind: str, name: str, entry: Table, document: Table) -> Iterat
         yield from _derived_faults(entry)
     elif kind == "limit":
         yield from _limit_faults(entry, document)
+    elif kind == "forecast":
+        yield from _forecast_faults(name, entry)
     else:
         on = entry.get("on")
         yield from (("on", text) for text in _unknown_metrics(on if isinstance(on, list) else []))
@@ -165,6 +188,22 @@ def _entry_faults(kind: str, name: str, entry: Table, document: Table) -> Iterat
     for key in _TEXTS if kind in {"limit", "watch"} else ("ja", "en") if kind == "derived" else ():
         if key in entry:
             yield from ((key, text) for text in _text_faults(key, entry[key], is_name=kind == "derived"))
+
+
+def _forecast_faults(name: str, entry: Table) -> Iterator[tuple[str, str]]:
+    if name not in FORECASTS:
+        yield "", f"unknown forecast {name!r}{suggest(name, FORECASTS)}"
+        return
+    if "source" in entry:
+        yield from (("source", text) for text in _text_faults("source", entry["source"]))
+    calls = {level: call for level in ("watch", "warning") if isinstance(call := entry.get(level), dict)}
+    for level, call in calls.items():
+        for key in ("advice_ja", "advice_en"):
+            if key in call:
+                yield from ((f"{level} {key}", text) for text in _text_faults(key, call[key]))
+    limits = [call["limit"] for call in calls.values() if isinstance(call.get("limit"), int | float)]
+    if len(limits) == 2 and (limits[1] > limits[0] if FORECASTS[name] == "low" else limits[1] < limits[0]):
+        yield "warning limit", f"levels out of order: {limits[1]:g} is reached before watch's {limits[0]:g}"
 
 
 def _derived_faults(entry: Table) -> Iterator[tuple[str, str]]:

@@ -10,6 +10,9 @@ from satomori_core.settings import load_settings
 class AnalyticsSettings:
     """`playbooks_dir`: a municipality's own playbooks; `triage_dir`: its own rules of what to look at first.
 
+    `weather_file`: a weather forecast (`forecasts/weather.py`), not used once it was issued longer ago than
+    `weather_stale_after_s`.
+
     `workers` 0: judge in this process, else in so many others. `historical_after_s`: what was older when it was judged
     is history, of which nobody is notified. `nice`: how far the judging stands back behind ingest. `rest`: after a
     round over a backlog, rest so many times as long as it took.
@@ -17,6 +20,8 @@ class AnalyticsSettings:
 
     playbooks_dir: Path | None = None
     triage_dir: Path | None = None
+    weather_file: Path | None = None
+    weather_stale_after_s: float = 86400.0
     historical_after_s: int = 3600
     workers: int = 0
     nice: int = 5
@@ -27,7 +32,13 @@ class AnalyticsSettings:
     silence_grace_s: float = 60.0
 
     def __post_init__(self) -> None:
-        positive = (self.historical_after_s, self.poll_s, self.changes_per_round, self.silence_every_s)
+        positive = (
+            self.historical_after_s,
+            self.poll_s,
+            self.changes_per_round,
+            self.silence_every_s,
+            self.weather_stale_after_s,
+        )
         if min(positive) <= 0 or min(self.workers, self.nice, self.rest, self.silence_grace_s) < 0:
             raise ValueError("times and counts must be positive; workers, nice, rest and silence_grace_s may be 0")
 

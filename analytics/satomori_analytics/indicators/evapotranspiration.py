@@ -54,14 +54,18 @@ def extraterrestrial_radiation_hourly(
     """Ra of a span (an hour or less) whose middle is hour_utc, MJ/m2 in that span. Longitude east of Greenwich."""
     phi, doy = np.radians(array(lat_deg)), array(doy)
     delta, omega_sunset = _declination(doy), _sunset_angle(phi, _declination(doy))
-    b = 2 * np.pi * (doy - 81) / 364
-    season_h = 0.1645 * np.sin(2 * b) - 0.1255 * np.cos(b) - 0.025 * np.sin(b)
-    solar_h = array(hour_utc) + array(lon_deg) / 15 + season_h
+    solar_h = array(hour_utc) + array(lon_deg) / 15 + seasonal_correction(doy)
     omega = (np.pi / 12 * (solar_h - 12) + np.pi) % (2 * np.pi) - np.pi
     half = np.pi * array(span_h) / 24
     start, end = (np.clip(omega + side, -omega_sunset, omega_sunset) for side in (-half, half))
     height = (end - start) * np.sin(phi) * np.sin(delta) + np.cos(phi) * np.cos(delta) * (np.sin(end) - np.sin(start))
     return array(np.maximum(12 * 60 / np.pi * _SOLAR * _distance(doy) * height, 0))
+
+
+def seasonal_correction(doy: ArrayLike) -> Floats:
+    """By how much the sun is ahead of the clock, h, eq. 32 and 33."""
+    b = 2 * np.pi * (array(doy) - 81) / 364
+    return array(0.1645 * np.sin(2 * b) - 0.1255 * np.cos(b) - 0.025 * np.sin(b))
 
 
 def daylight_hours(lat_deg: ArrayLike, doy: ArrayLike) -> Floats:
