@@ -6,9 +6,10 @@ doubles nothing. Nothing here holds a transaction while it judges.
 
 import itertools
 import time
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from sqlalchemy import Engine
 
 from satomori_analytics.findings import Judged, Standing, keep, load_standing
 from satomori_analytics.playbook import Derived, Playbook, Playbooks, Watch
+from satomori_analytics.pools import Here, Job, Pool, by_group
 from satomori_analytics.settings import AnalyticsSettings
 from satomori_analytics.silence import Heard, judge_silence
 from satomori_analytics.slow import Aggregates, Due, Item, References, Slow, items_of
@@ -31,6 +33,8 @@ from satomori_store.port import Change, ObservationStore
 from satomori_store.transactions import registry_version, transaction
 
 CURSOR = "analytics"
+# Up to here nothing slow is still due.
+SLOW_CURSOR = "analytics-slow"
 # One round's slow judgements take so long at most, so that the fresh are never far behind.
 _SLOW_BUDGET_S = 1.0
 # History that arrives is judged once it has paused for so long, or this many rounds have waited for it.
@@ -46,12 +50,16 @@ Touched = dict[int, tuple[int, int]]
 
 @dataclass(slots=True)
 class _Waiting:
-    """Slow judgements that are due, with the span that was touched; and for how many rounds nothing was added."""
+    """Slow judgements that are due, with the span that was touched; and for how many rounds nothing was added.
+
+    `after_change`: the change that was done before the first that made it due; from there a restart takes it up again.
+    """
 
     what: Derived | Watch
     touched: tuple[int, int]
     quiet_rounds: int = 0
     rounds: int = 0
+    after_change: int = 0
 
 
 @dataclass(slots=True)
@@ -78,11 +86,11 @@ class Analyst:
         playbooks: Playbooks,
         settings: AnalyticsSettings,
         folder: Path,
-        pool: Executor | None = None,
+        pool: Pool | None = None,
     ) -> None:
-        """`folder`: where the detectors' references lie. `pool`: other processes that judge, or this one."""
+        """`folder`: where the detectors' references lie. `pool`: who judges; None: this process."""
         self._registry, self._ledger, self._store = registry, ledger, store
-        self._playbooks, self._settings, self._pool = playbooks, settings, pool
+        self._playbooks, self._settings, self._pool = playbooks, settings, pool or Here()
         self._slow = Slow(store, Aggregates(store), References(folder))
         self._waiting: dict[Item, _Waiting] = {}
         self._judged_until: dict[Item, int] = {}
@@ -93,14 +101,17 @@ class Analyst:
         self._gateways: dict[str, int] = {}
         self._silence = SilenceKeeper(registry)
         self._silence_due_us = 0
-        self._cursor = self._load_cursor()
+        self._cursor = self._load_cursor(CURSOR)
+        self._slow_cursor = self._load_cursor(SLOW_CURSOR)
+        self._resumed = False
 
     # ------------------------------------------------------------------ a round
 
     def round(self, now_us: int, stop: Callable[[], bool] = lambda: False) -> Round:
         """Judge what was stored since the last round, then who is silent, then some of what waits."""
-        began, done = time.monotonic(), Round()
+        began, done, before = time.monotonic(), Round(), self._cursor
         self._reload(now_us)
+        self._resume()
         changes = self._missed(now_us) or self._ledger.changes_after(self._cursor, self._settings.changes_per_round)
         done.changes = len(changes)
         done.backlog = len(changes) == self._settings.changes_per_round
@@ -114,10 +125,11 @@ class Analyst:
             return done
         if changes:
             self._hear(changes, now_us)
-            self._save_cursor(changes[-1].change_id)
+            self._cursor = changes[-1].change_id
+            self._save_cursor(CURSOR, self._cursor)
         if now_us >= self._silence_due_us:
             self._judge_silence(now_us, done)
-        self._queue(live, old)
+        self._queue(live, old, before)
         self._do_slow(now_us, done, stop)
         done.seconds = time.monotonic() - began
         return done
@@ -146,8 +158,7 @@ class Analyst:
     # ------------------------------------------------------------------ series by series
 
     def _judge(self, touched: Touched, now_us: int, done: Round) -> None:
-        tasks = self._tasks(touched)
-        outcomes = iter(map(do, tasks) if self._pool is None else self._pool.map(do, tasks))
+        outcomes = self._pool.run(by_group((task.asset.group, partial(do, task)) for task in self._tasks(touched)))
         # Some assets at a time: one transaction for their marks and one for their findings, each short.
         while part := list(itertools.islice(outcomes, _ASSETS_PER_WRITE)):
             marks = [mark for outcome in part for mark in outcome.marks]
@@ -165,7 +176,7 @@ class Analyst:
             by_asset.setdefault(stream.asset, []).append(stream)
         earliest = min(low for low, _ in touched.values()) - 2 * 86400 * 1_000_000
         standing = load_standing(self._registry, by_asset, earliest)
-        for name, streams in by_asset.items():
+        for name, streams in sorted(by_asset.items(), key=lambda each: self._world.assets[each[0]].group):
             asset = self._world.assets[name]
             playbook = self._playbooks.of(asset.class_, asset.municipality)
             if playbook is not None:
@@ -196,7 +207,18 @@ class Analyst:
 
     # ------------------------------------------------------------------ long windows
 
-    def _queue(self, live: Touched, old: Touched) -> None:
+    def _resume(self) -> None:
+        """What was due when the last process ended is due again."""
+        if self._resumed:
+            return
+        self._resumed = True
+        reached = max(self._slow_cursor, self._ledger.oldest_change_id() - 1)
+        while reached < self._cursor:
+            changes = self._ledger.changes_after(reached, self._settings.changes_per_round)
+            self._queue({}, self._merge(c for c in changes if c.change_id <= self._cursor), self._slow_cursor)
+            reached = changes[-1].change_id if changes else self._cursor
+
+    def _queue(self, live: Touched, old: Touched, after_change: int) -> None:
         for waiting in self._waiting.values():
             waiting.quiet_rounds += 1
             waiting.rounds += 1
@@ -206,42 +228,55 @@ class Analyst:
                 asset = self._world.assets[stream.asset]
                 playbook = self._playbooks.of(asset.class_, asset.municipality)
                 for item, what in items_of(asset, playbook, stream) if playbook else ():
-                    self._add(item, what, span, fresh=fresh)
+                    self._add(item, _Waiting(what, span, _QUIET_ROUNDS if fresh else 0, after_change), fresh=fresh)
 
-    def _add(self, item: Item, what: Derived | Watch, span: tuple[int, int], *, fresh: bool) -> None:
-        every_us = what.every_s * 1_000_000
+    def _add(self, item: Item, new: _Waiting, *, fresh: bool) -> None:
+        every_us = new.what.every_s * 1_000_000
         if fresh and every_us:
+            first, last = new.touched
             until_us = self._judged_until.get(item)
             # Aggregates speak when they are complete: nothing new before the next one, unless the past has changed.
-            if until_us is not None and span[1] // every_us == until_us // every_us and span[0] >= until_us - every_us:
+            if until_us is not None and last // every_us == until_us // every_us and first >= until_us - every_us:
                 return
-            self._judged_until[item] = max(span[1], until_us or span[1])
-            span = (span[0] - every_us, span[1])
-        waiting = self._waiting.get(item)
-        if waiting is None:
-            self._waiting[item] = _Waiting(what, span, _QUIET_ROUNDS if fresh else 0)
-            return
-        waiting.touched = (min(waiting.touched[0], span[0]), max(waiting.touched[1], span[1]))
+            self._judged_until[item] = max(last, until_us or last)
+            new.touched = (first - every_us, last)
+        waiting = self._waiting.setdefault(item, new)
+        waiting.touched = (min(waiting.touched[0], new.touched[0]), max(waiting.touched[1], new.touched[1]))
         waiting.quiet_rounds = waiting.quiet_rounds if fresh else 0
 
     def _do_slow(self, now_us: int, done: Round, stop: Callable[[], bool]) -> None:
+        begun: deque[Item] = deque()
+        for outcome in self._pool.run((job,) for job in self._slow_jobs(begun, stop)):
+            done.findings += self._keep(outcome.judged, now_us)
+            done.slow += 1
+            self._waiting.pop(begun.popleft())
+        reached = min((waiting.after_change for waiting in self._waiting.values()), default=self._cursor)
+        if reached != self._slow_cursor:
+            self._slow_cursor = reached
+            self._save_cursor(SLOW_CURSOR, reached)
+
+    def _slow_jobs(self, begun: deque[Item], stop: Callable[[], bool]) -> Iterator[Job]:
+        """Jobs of what is ready until the time is up, at least one; each item joins `begun` with its job."""
         until = time.monotonic() + _SLOW_BUDGET_S
         # What costs little and may be urgent first: detectors on raw rows.
         ready = [i for i, w in self._waiting.items() if w.quiet_rounds >= _QUIET_ROUNDS or w.rounds >= _WAIT_ROUNDS]
+        first = True
         for item in sorted(ready, key=lambda i: self._waiting[i].what.every_s):
-            if stop() or (done.slow and time.monotonic() > until):
+            if stop() or not (first or time.monotonic() < until):
                 return
-            waiting = self._waiting.pop(item)
+            waiting = self._waiting[item]
             asset = self._world.assets.get(item.asset)
             playbook = self._playbooks.of(asset.class_, asset.municipality) if asset else None
-            if asset is None or playbook is None:
+            job = None
+            if asset is not None and playbook is not None:
+                standing = load_standing(self._registry, [asset.id], waiting.touched[0]).get(asset.id, [])
+                job = self._slow.prepare(Due(item, waiting.what, asset, playbook, waiting.touched, tuple(standing)))
+            if job is None:
+                del self._waiting[item]
                 continue
-            standing = load_standing(self._registry, [asset.id], waiting.touched[0]).get(asset.id, [])
-            due = Due(item, waiting.what, asset, playbook, waiting.touched, tuple(standing))
-            judged = self._slow.judge(due)
-            done.slow += 1
-            if judged is not None:
-                done.findings += self._keep([judged], now_us)
+            begun.append(item)
+            first = False
+            yield job
 
     # ------------------------------------------------------------------ silence
 
@@ -287,18 +322,13 @@ class Analyst:
             if behind is not None:
                 self._gateways[behind] = max(self._gateways.get(behind, 0), at_us)
 
-    def _load_cursor(self) -> int:
+    def _load_cursor(self, name: str) -> int:
         with transaction(self._registry) as session:
-            cursor = session.get(Cursor, CURSOR)
+            cursor = session.get(Cursor, name)
             if cursor is None:
-                session.add(Cursor(name=CURSOR, change_id=0))
+                session.add(Cursor(name=name, change_id=0))
             return cursor.change_id if cursor else 0
 
-    def _save_cursor(self, change_id: int) -> None:
-        self._cursor = change_id
+    def _save_cursor(self, name: str, change_id: int) -> None:
         with transaction(self._registry) as session:
-            cursor = session.get(Cursor, CURSOR)
-            if cursor is None:
-                session.add(Cursor(name=CURSOR, change_id=change_id))
-            else:
-                cursor.change_id = change_id
+            session.merge(Cursor(name=name, change_id=change_id))

@@ -3,13 +3,12 @@
 import os
 import signal
 import threading
-from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import ExitStack
-from multiprocessing import get_context
 from pathlib import Path
 
 from satomori_analytics.jobs import Analyst, Round
 from satomori_analytics.playbook_files import load_playbooks
+from satomori_analytics.pools import Cluster, Here, Pool, Processes
 from satomori_analytics.settings import AnalyticsSettings
 from satomori_core.clock import now_us
 from satomori_core.errors import UnavailableError
@@ -34,34 +33,35 @@ def run(state: Path, config: Path | None, settings: AnalyticsSettings) -> None:
         stack.callback(registry.dispose)
         stack.callback(ledger.close)
         stack.callback(store.close)
-        pool = _pool(settings, stack)
+        pool = _pool(settings)
+        stack.callback(pool.close)
         analyst = Analyst(
             registry, ledger, store, playbooks=playbooks, settings=settings, folder=state / "analytics", pool=pool
         )
-        log.info("analytics started", classes=len(playbooks.general), own=len(playbooks.own), workers=settings.workers)
+        judging = settings.dask or (f"{settings.workers} processes" if settings.workers else "here")
+        log.info("analytics started", classes=len(playbooks.general), own=len(playbooks.own), judging=judging)
         away = False
         while not stop.is_set():
             try:
                 done = analyst.round(now_us(), stop.is_set)
             except UnavailableError as error:
                 if not away:
-                    log.warning("store away", error=str(error))
+                    log.warning("away", error=str(error))
                 away = True
                 stop.wait(error.retry_after_s)
                 continue
             if away:
-                log.info("store back")
+                log.info("back")
                 away = False
             _say(done, analyst)
             stop.wait(_rest_s(done, settings, waiting=analyst.waiting))
         log.info("analytics stopped")
 
 
-def _pool(settings: AnalyticsSettings, stack: ExitStack) -> Executor | None:
-    if not settings.workers:
-        return None
-    # Spawned, not forked: the parent holds database connections.
-    return stack.enter_context(ProcessPoolExecutor(settings.workers, mp_context=get_context("spawn")))
+def _pool(settings: AnalyticsSettings) -> Pool:
+    if settings.dask:
+        return Cluster(settings.dask)
+    return Processes(settings.workers) if settings.workers else Here()
 
 
 def _rest_s(done: Round, settings: AnalyticsSettings, *, waiting: int) -> float:

@@ -13,7 +13,8 @@ class AnalyticsSettings:
     `weather_file`: a weather forecast (`forecasts/weather.py`), not used once it was issued longer ago than
     `weather_stale_after_s`.
 
-    `workers` 0: judge in this process, else in so many others. `historical_after_s`: what was older when it was judged
+    `workers`: judge in so many processes, or 0: in the service's own. `dask`: the address of a Dask scheduler, whose
+    workers judge instead. `historical_after_s`: what was older when it was judged
     is history, of which nobody is notified. `nice`: how far the judging stands back behind ingest. `rest`: after a
     round over a backlog, rest so many times as long as it took.
     """
@@ -23,7 +24,8 @@ class AnalyticsSettings:
     weather_file: Path | None = None
     weather_stale_after_s: float = 86400.0
     historical_after_s: int = 3600
-    workers: int = 0
+    workers: int = 1
+    dask: str = ""
     nice: int = 5
     poll_s: float = 1.0
     rest: float = 1.0

@@ -4,8 +4,9 @@ They wait in a queue until the fresh data are judged, and are done a few at a ti
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,13 @@ import numpy as np
 
 from satomori_analytics import detectors
 from satomori_analytics.derive import derive
-from satomori_analytics.episodes import Floats, Times
+from satomori_analytics.episodes import Episode, Floats, Times
 from satomori_analytics.findings import Judged, Standing
 from satomori_analytics.playbook import Derived, Playbook, Watch
+from satomori_analytics.pools import Job
 from satomori_analytics.views import View, quantity_of
 from satomori_analytics.watching import Rows, Watched, judge_alone, judge_joint, learn, to_rows
-from satomori_analytics.work import Task, judge_derived, stream_of
+from satomori_analytics.work import Outcome, Task, judge_derived, stream_of
 from satomori_analytics.world import Stream, WatchedAsset
 from satomori_core.clock import DAY_US
 from satomori_core.vocabulary import Quality
@@ -130,20 +132,21 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Slow:
-    """`judge` answers None where there is nothing to say yet."""
+    """Reads what a judgement needs and no more, and gives it as a job for any process."""
 
     store: ObservationStore
     aggregates: Aggregates
     references: References
 
-    def judge(self, due: Due) -> Judged | None:
+    def prepare(self, due: Due) -> Job | None:
+        """None where there is nothing to say yet."""
         if isinstance(due.what, Derived):
             return self._derived(due, due.what)
         if due.item.stream is None:
             return self._joint(due, due.what)
         return self._alone(due, due.what)
 
-    def _derived(self, due: Due, derived: Derived) -> Judged | None:
+    def _derived(self, due: Due, derived: Derived) -> Job | None:
         every_us, inputs = derived.every_s * 1_000_000, {}
         for argument, metric in derived.inputs.items():
             stream = stream_of(due.asset, metric)
@@ -153,13 +156,10 @@ class Slow:
             times, values = self.aggregates.read(stream.id, every_us, aggregate, due.window, due.touched[0])
             # A bucket is known at its end.
             inputs[metric] = (times + every_us, values, float(max(derived.every_s, stream.interval_s)))
-        times, values = derive(derived, inputs)
-        if not len(times):
-            return None
         task = Task(due.asset, due.playbook, {}, {}, due.window[1], due.standing)
-        return judge_derived(task, due.item.name, derived, (times, values), due.touched[0])
+        return partial(_do_derived, task, due.item.name, derived, inputs, due.touched[0])
 
-    def _alone(self, due: Due, watch: Watch) -> Judged | None:
+    def _alone(self, due: Due, watch: Watch) -> Job | None:
         stream = next((s for s in due.asset.streams if s.id == due.item.stream), None)
         if stream is None:
             return None
@@ -167,9 +167,9 @@ class Slow:
         if not len(view.at_us):
             return None
         watched = Watched(due.asset, due.item.name, watch, view.key)
-        return Judged(frozenset({watched.fingerprint}), due.touched[0], due.window[1], judge_alone(watched, view))
+        return partial(_do_watch, watched, (due.touched[0], due.window[1]), partial(judge_alone, watched, view))
 
-    def _joint(self, due: Due, watch: Watch) -> Judged | None:
+    def _joint(self, due: Due, watch: Watch) -> Job | None:
         streams = [stream for metric in watch.on if (stream := stream_of(due.asset, metric)) is not None]
         if len(streams) < watch.least:
             return None
@@ -187,8 +187,9 @@ class Slow:
         open_since = (
             s.on.get("score") for s in due.standing if s.fingerprint == watched.fingerprint and s.until_us is None
         )
-        episodes = judge_joint(watched, [quantity_of(s) for s in streams], rows, reference, next(open_since, None))
-        return Judged(frozenset({watched.fingerprint}), due.touched[0], window[1], episodes)
+        channels = [quantity_of(s) for s in streams]
+        judge = partial(judge_joint, watched, channels, rows, reference, next(open_since, None))
+        return partial(_do_watch, watched, (due.touched[0], window[1]), judge)
 
     def _learn(self, watched: Watched, streams: Sequence[Stream], until_us: int) -> dict[str, Any] | None:
         """From the first rows that are in the store, day after day until there are enough of them."""
@@ -214,3 +215,16 @@ class Slow:
         columns = self.store.read([stream.id], *window)
         good = (columns.quality < Quality.FAIL) & (columns.qc < Quality.FAIL)
         return columns.observed_at_us, np.where(good, columns.value, np.nan)
+
+
+def _do_derived(
+    task: Task, name: str, derived: Derived, inputs: Mapping[str, tuple[Times, Floats, float]], from_us: int
+) -> Outcome:
+    times, values = derive(derived, inputs)
+    if not len(times):
+        return Outcome()
+    return Outcome(judged=[judge_derived(task, name, derived, (times, values), from_us)])
+
+
+def _do_watch(watched: Watched, window: tuple[int, int], judge: Callable[[], list[Episode]]) -> Outcome:
+    return Outcome(judged=[Judged(frozenset({watched.fingerprint}), *window, judge())])

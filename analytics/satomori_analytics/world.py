@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from satomori_analytics.sentences import Place
 from satomori_store.databases import translated
-from satomori_store.models import Asset, Datastream, Device, Gateway, Placement, Site
+from satomori_store.models import Asset, Datastream, Device, Gateway, GroupMember, Placement, Site
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,15 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class WatchedAsset:
+    """`group`: the first of the groups (群) that it is in, or empty."""
+
     id: str
     class_: str
     municipality: str
     place: Place
     attributes: Mapping[str, Any] = field(default_factory=dict)
     streams: tuple[Stream, ...] = ()
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +79,14 @@ def load_world(engine: Engine, now_us: int) -> World:
         of_asset: dict[str, list[Stream]] = {}
         for stream in streams.values():
             of_asset.setdefault(stream.asset, []).append(stream)
+        members = session.execute(
+            select(GroupMember.asset_id, func.min(GroupMember.group_id).label("first")).group_by(GroupMember.asset_id)
+        )
+        groups = {row.asset_id: row.first for row in members}
         assets = {
             row.id: WatchedAsset(
                 row.id, row.class_, row.municipality_id, _place(row, sites[row.site_id]),
-                row.attributes, tuple(of_asset.get(row.id, ())),
+                row.attributes, tuple(of_asset.get(row.id, ())), groups.get(row.id, ""),
             )
             for row in session.scalars(select(Asset))
         }  # fmt: skip

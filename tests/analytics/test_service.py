@@ -5,15 +5,13 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from satomori_analytics.settings import AnalyticsSettings, load_analytics
-from satomori_core.clock import DAY_US, MINUTE_US, SECOND_US, now_us
+from satomori_core.clock import DAY_US, SECOND_US, now_us
 from satomori_core.errors import SettingsError
 from satomori_store.port import Batch, Rows
 from support.analytics_region import NOON_US, Region
@@ -58,21 +56,6 @@ def test_the_process_finds_and_stops(region: Region) -> None:
         events = [json.loads(line)["event"] for line in process.stdout]
     assert events[0] == "analytics started"
     assert events[-1] == "analytics stopped"
-
-
-def test_worker_processes_judge_the_same(region: Region) -> None:
-    """With a pool the findings are those of one process."""
-    values = [(NOON_US + i * MINUTE_US, 1.0 + i / 10) for i in range(20)]
-    for name in ("a", "b"):
-        region.add_asset(name, "irrigation_pond", ["water_level"], attributes={"level_warning_m": 2.0})
-        region.put(name, "water_level", values)
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        analyst = region.analyst()
-        analyst._pool = pool
-        region.digest(NOON_US + 20 * MINUTE_US, analyst)
-    assert [(f.asset_id, f.since_us) for f in region.findings("limit")] == [
-        (name, NOON_US + 10 * MINUTE_US) for name in ("a", "b")
-    ]
 
 
 def test_a_month_of_history_then_a_live_fault(region: Region) -> None:

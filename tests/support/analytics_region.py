@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from satomori_analytics.jobs import Analyst
 from satomori_analytics.playbook import Playbooks
 from satomori_analytics.playbook_files import load_playbooks
+from satomori_analytics.pools import Pool
 from satomori_analytics.settings import AnalyticsSettings
 from satomori_core.clock import SECOND_US
 from satomori_core.metrics import catalogue
@@ -63,12 +64,12 @@ class Region:
         outcome = self.store.write(Batch(rows=Rows.of(rows), received_at_us=rows[-1][1] if rows else 0))
         assert outcome.accepted == len(rows)
 
-    def analyst(self, **settings: Any) -> Analyst:
+    def analyst(self, pool: Pool | None = None, **settings: Any) -> Analyst:
         """A fresh one, as after a restart."""
         chosen = AnalyticsSettings(**{"silence_grace_s": 0.0, **settings})
         return Analyst(
             self.registry, self.ledger, self.store,
-            playbooks=self.playbooks, settings=chosen, folder=self.state / "analytics",
+            playbooks=self.playbooks, settings=chosen, folder=self.state / "analytics", pool=pool,
         )  # fmt: skip
 
     def digest(self, now_us: int, analyst: Analyst | None = None) -> Analyst:
