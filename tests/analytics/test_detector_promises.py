@@ -23,6 +23,7 @@ OPTIONS: dict[str, dict[str, float]] = {
     "residual": {"learn_rows": 400, "knee": 0.0},
     # Quiet after an event on purpose; here it is asked what it has learned.
     "novelty": {"quiet_s": 0.0},
+    "category": {"quiet_s": 0.0},
 }
 
 Times = NDArray[np.int64]
@@ -141,7 +142,7 @@ def test_does_not_learn_from_its_own_anomalies(kind: DetectorKind) -> None:
     assert difference.mean() < 0.02
 
 
-@pytest.mark.parametrize("name", ["limit", "seasonal", "multichannel", "novelty"])
+@pytest.mark.parametrize("name", ["limit", "seasonal", "multichannel", "novelty", "category"])
 def test_the_event_is_found(name: str) -> None:
     """What the recording holds is seen where it is, and the quiet rows before it are not alarming."""
     at_us, values = recording(holes=False)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from satomori_analytics.detectors.base import Detector, Latch, Scores
+from satomori_analytics.detectors.category import Category
 from satomori_analytics.detectors.joint import Multichannel, Residual
 from satomori_analytics.detectors.novelty import Novelty
 from satomori_analytics.detectors.plain import Limit, Silent, Stuck
@@ -49,6 +50,7 @@ ALL: tuple[DetectorKind, ...] = (
     DetectorKind("silent", Silent, "無通信", "Silent", "QARTOD gap test"),
     DetectorKind("seasonal", Seasonal, "時刻別の平常値", "Seasonal", "median and MAD by hour of day or week"),
     DetectorKind("novelty", Novelty, "珍しさ", "Novelty", "peaks over threshold of window features"),
+    DetectorKind("category", Category, "未知の値", "Category", "adaptive resonance theory: intervals of what was seen"),
     DetectorKind("multichannel", Multichannel, "多チャンネル", "Multichannel", "robust z, exponential tail"),
     DetectorKind("residual", Residual, "温度補正残差", "Residual", "two-slope regression, as for the Z24 bridge (REC)"),
 )

@@ -1,0 +1,169 @@
+"""A detector for one series of which nothing is known: how far a value, or its level of late, is from all it was.
+
+What was seen is kept as a few categories: intervals that grow where values come, and of which the two closest merge
+when there are too many. It is adaptive resonance theory in one dimension (Carpenter, Grossberg and Rosen 1991, fuzzy
+ART: a category is a box, what fits none founds a new one), with a bound on their number in place of a vigilance.
+The score is the distance to the nearest category, as a share of the range that was seen more than in passing.
+"""
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from satomori_analytics.detectors.base import Floats, Marks, Scores, Times, squash
+
+_ROWS = 16  # of the level; the other feature is the value itself
+_FEATURES = 2
+_CATEGORIES = 16  # of a feature; 8 to 32 judge alike
+_LOW, _HIGH, _COUNT, _FIRST, _LAST = range(5)  # what is known of a category; times in µs, exact in a float until 2255
+_EMPTY = (np.inf, np.inf, 0.0, 0.0, 0.0)
+# A category counts for the range once it came in so many rows and again after a day: a glitch or an event does not.
+_LASTING_ROWS, _LASTING_US = 10, 86_400_000_000
+_LEAST_ROWS, _LEAST_US = 100, 86_400_000_000  # seen of a series before it is judged
+_RANGE_LEAST = 1e-3  # of the value: rounding noise on a constant is nothing new
+_BLOCK_ROWS_MAX = 512
+
+
+class Category:
+    """`limit`: the distance from all that was seen, as a share of its range, that is an alarm.
+
+    After a score, what is no newer stays quiet for `quiet_s`. Vectorised over series; rows that bring nothing new to
+    any series are learned together.
+    """
+
+    joint: ClassVar[bool] = False
+
+    def __init__(self, *, limit: float = 0.02, quiet_s: float = 2 * 86400.0) -> None:
+        self.limit, self.quiet_us = limit, int(quiet_s * 1e6)
+        self._start(0)
+
+    def _start(self, series: int) -> None:
+        self._latest: Floats = np.zeros((_ROWS, series))  # known values, the newest last
+        self._seen: Times = np.zeros(series, np.int64)
+        self._begun_us: Times = np.zeros(series, np.int64)
+        self._peak: Floats = np.zeros(series)
+        self._peak_us: Times = np.zeros(series, np.int64)
+        self._categories: Floats = np.full((series, _FEATURES, _CATEGORIES, 5), _EMPTY)  # by rising _LOW
+
+    def score(self, at_us: Times, values: Floats) -> Scores:
+        if not values.size:
+            return Scores(np.zeros(values.shape), np.zeros(values.shape, bool))
+        if not len(self._seen):
+            self._start(values.shape[1])
+        features, ripe = self._features(at_us, values)
+        distance = np.zeros(values.shape)
+        start, size = 0, 1
+        while start < len(at_us):
+            known = self._learn_known(at_us[start : start + size], features[start : start + size])
+            start += known
+            if known < size and start < len(at_us):
+                distance[start] = np.where(ripe[start], self._learn_new(int(at_us[start]), features[start]), 0.0)
+                start += 1
+            size = min(2 * known + 1, _BLOCK_ROWS_MAX)
+        emitted = self._quieted(at_us, distance)
+        return Scores(squash(emitted, self.limit), emitted >= self.limit)
+
+    def _features(self, at_us: Times, values: Floats) -> tuple[Floats, Marks]:
+        """Value and mean of the last 16 known ones, [rows, series, 2], NaN if unknown; and whether enough was seen."""
+        known = np.isfinite(values)
+        begins = (self._seen == 0) & known.any(axis=0)
+        self._begun_us[begins] = at_us[np.argmax(known[:, begins], axis=0)]
+        count = np.cumsum(known, axis=0)
+        # Of each series the known values without gaps, after the 16 before them.
+        order = np.argsort(~known, axis=0, kind="stable")
+        packed = np.concatenate([self._latest, np.take_along_axis(values, order, axis=0)])
+        total = np.zeros(values.shape)
+        for back in range(_ROWS):  # in a fixed order, so that any cut gives the same
+            total += np.take_along_axis(packed, count + _ROWS - 1 - back, axis=0)
+        seen = self._seen + count
+        mean = np.where(known & (seen >= _ROWS), total / _ROWS, np.nan)
+        ripe = (seen > _LEAST_ROWS) & (at_us[:, None] - self._begun_us >= _LEAST_US)
+        self._latest = np.take_along_axis(packed, count[-1] + np.arange(_ROWS)[:, None], axis=0)
+        self._seen = seen[-1]
+        return np.stack([np.where(known, values, np.nan), mean], axis=2), ripe
+
+    def _learn_known(self, at_us: Times, features: Floats) -> int:
+        """Count the rows up to the first that is new to a series in the categories they belong to; how many rows."""
+        value = features[..., None]
+        inside = (value >= self._categories[..., _LOW]) & (value <= self._categories[..., _HIGH])
+        fits = (inside.any(axis=3) | np.isnan(features)).all(axis=(1, 2))
+        rows = int(np.argmin(np.append(fits, False)))
+        if rows:
+            self._count(at_us[:rows], inside[:rows])
+        return rows
+
+    def _count(self, at_us: Times, inside: Marks) -> None:
+        self._categories[..., _COUNT] += inside.sum(axis=0)
+        newest = np.where(inside, at_us[:, None, None, None], 0).max(axis=0)
+        np.maximum(self._categories[..., _LAST], newest, out=self._categories[..., _LAST])
+
+    def _learn_new(self, at_us: int, features: Floats) -> Floats:
+        """Of one row: the distance of each series from its categories as a share of its range; then it is known."""
+        low, high, count, first, last = np.moveaxis(self._categories, 3, 0)
+        lasting = (count >= _LASTING_ROWS) & (last - first >= _LASTING_US)
+        value = features[..., None]
+        top = np.fmax(np.where(lasting, high, -np.inf).max(axis=2), features)
+        bottom = np.fmin(np.where(lasting, low, np.inf).min(axis=2), features)
+        away = np.maximum(np.maximum(low - value, value - high), 0.0).min(axis=2)
+        new = away > 0  # not where NaN
+        judged = new & lasting.any(axis=2)
+        span = np.maximum(top - bottom, np.abs(features) * _RANGE_LEAST)
+        share = np.divide(away, span, out=np.zeros(away.shape), where=judged)
+        inside = (value >= low) & (value <= high)
+        self._count(np.array([at_us]), inside[None])
+        self._categories[new] = _with(self._categories[new], features[new], at_us)
+        return np.asarray(share.max(axis=1))
+
+    def _quieted(self, at_us: Times, distance: Floats) -> Floats:
+        """0 where no farther than what was told of within `quiet_us` before."""
+        emitted = np.zeros(distance.shape)
+        for i in np.flatnonzero((distance > 0).any(axis=1)).tolist():
+            told = (distance[i] > self._peak) | ((distance[i] > 0) & (at_us[i] - self._peak_us > self.quiet_us))
+            emitted[i, told] = self._peak[told] = distance[i, told]
+            self._peak_us[told] = at_us[i]
+        return emitted
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "latest": self._latest.tolist(),
+            "seen": self._seen.tolist(),
+            "begun_us": self._begun_us.tolist(),
+            "peak": self._peak.tolist(),
+            "peak_us": self._peak_us.tolist(),
+            "categories": [[each[each[:, _COUNT] > 0].tolist() for each in series] for series in self._categories],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self._start(len(state["seen"]))
+        self._latest[:] = np.array(state["latest"], dtype=np.float64).reshape(self._latest.shape)
+        self._seen[:], self._begun_us[:] = state["seen"], state["begun_us"]
+        self._peak[:], self._peak_us[:] = state["peak"], state["peak_us"]
+        for place, series in enumerate(state["categories"]):
+            for feature, known in enumerate(series):
+                if known:
+                    self._categories[place, feature, : len(known)] = known
+
+
+def _with(categories: Floats, values: Floats, at_us: int) -> Floats:
+    """[n, categories, 5] and one more category each at values [n]; where there is no room the closest two join."""
+    size = categories.shape[1]
+    founded = np.stack([values, values, *np.full((3, len(values)), [[1], [at_us], [at_us]])], axis=1)
+    grown = np.concatenate([categories, founded[:, None]], axis=1)
+    grown = np.take_along_axis(grown, np.argsort(grown[..., _LOW], axis=1, kind="stable")[..., None], axis=1)
+    full = np.flatnonzero(grown[:, -1, _COUNT] > 0)
+    left = np.full(len(grown), size - 1)  # of the one to drop, or to join with its right neighbour
+    left[full] = np.argmin(grown[full, 1:, _LOW] - grown[full, :-1, _HIGH], axis=1)
+    one, other = grown[full, left[full]], grown[full, left[full] + 1]
+    grown[full, left[full]] = np.stack(
+        [
+            one[:, _LOW],
+            other[:, _HIGH],
+            one[:, _COUNT] + other[:, _COUNT],
+            np.minimum(one[:, _FIRST], other[:, _FIRST]),
+            np.maximum(one[:, _LAST], other[:, _LAST]),
+        ],
+        axis=1,
+    )
+    place = np.arange(size)
+    kept = place + (place > left[:, None])
+    return np.take_along_axis(grown, kept[..., None], axis=1)
