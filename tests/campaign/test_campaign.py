@@ -17,7 +17,6 @@ SEED, FAULTS = 1, 16
 
 
 @pytest.mark.servers
-@pytest.mark.timeout(240)
 async def test_nothing_is_lost_or_doubled_in_a_short_campaign(tmp_path: Path) -> None:
     """On both stores. The sensors said hundreds of values, and nearly all of them are stored: excuses are few."""
     results = await run(make_plan(SEED, FAULTS, [Stored.SQLITE, Stored.INFLUX_POSTGRES]), tmp_path / "campaign")

@@ -18,13 +18,17 @@ from satomori_core import supervisor as module
 from satomori_core.errors import SettingsError
 from satomori_core.lock import StateLock
 from satomori_core.supervisor import Part, Supervisor
+from support.patience import PATIENCE_S
 
 SCRIPT = """
 import os, signal, sys, time
 role = sys.argv[3]
-open(sys.argv[4], "a").write(f"{os.getpid()}\\n")
 print(f"{role} is up", flush=True)
+open(sys.argv[4], "a").write(f"{os.getpid()}\\n")  # from here on a test may end it
 if role == "refuses":
+    steady = sys.argv[4].replace(role, "steady")
+    while not (os.path.exists(steady) and os.path.getsize(steady)):
+        time.sleep(0.01)
     print("[edge] gateway: 5 is not text"); sys.exit(2)
 if role == "done":
     sys.exit(0)
@@ -53,12 +57,12 @@ def _part(folder: Path, role: str, *, once: bool = False) -> Part:
 
 async def _pids(folder: Path, role: str, count: int) -> list[int]:
     path = folder / f"{role}.pid"
-    for _ in range(400):
-        pids = [int(line) for line in path.read_text().splitlines()] if path.exists() else []
-        if len(pids) >= count:
-            return pids
-        await asyncio.sleep(0.02)
-    raise AssertionError(f"{role} was not started {count} times")
+    pids: list[int] = []
+    async with asyncio.timeout(PATIENCE_S):
+        while len(pids) < count:
+            await asyncio.sleep(0.02)
+            pids = [int(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return pids
 
 
 async def test_a_killed_part_is_started_again(stand_in: Path) -> None:
@@ -108,7 +112,7 @@ def test_parts_die_with_a_supervisor_that_is_killed(stand_in: Path) -> None:
     [child] = asyncio.run(_pids(stand_in, "steady", 1))
     parent.kill()
     parent.wait()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE_S
     while psutil.pid_exists(child) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not psutil.pid_exists(child)

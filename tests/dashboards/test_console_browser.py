@@ -19,6 +19,7 @@ from satomori_store.opening import open_registry
 from satomori_store.transactions import transaction
 from support.chromium import SCREENS, TILES, Complaints, chromium, need_chromium, open_context
 from support.console_region import seed
+from support.patience import PATIENCE_S
 from support.ports import free_ports
 from support.screenshots import SIZE_MOST, take, use_link
 
@@ -65,13 +66,13 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             yield Running(f"http://127.0.0.1:{port}", state)
         finally:
             process.terminate()
-            process.wait(15)
+            process.wait(PATIENCE_S)
     said = (folder / "api.log").read_text(encoding="utf-8")
     assert "Traceback" not in said, said[-3000:]
 
 
 def wait_until_it_answers(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text(encoding="utf-8")[-3000:]
         try:
@@ -116,7 +117,7 @@ def look(context: BrowserContext, path: str) -> Page:
     page.goto(path)
     page.wait_for_selector("main.page")
     page.wait_for_function("() => window.socket && window.socket.connected")
-    expect(page.locator("main .bone")).to_have_count(0, timeout=15_000)
+    expect(page.locator("main .bone")).to_have_count(0)
     return page
 
 
@@ -130,7 +131,7 @@ def test_a_page_is_whole_on_every_screen(
         page = context.new_page()
         complaints = Complaints(page)
         page.goto(path)
-        expect(page.locator("main .bone")).to_have_count(0, timeout=15_000)
+        expect(page.locator("main .bone")).to_have_count(0)
         expect(page.locator("h1")).to_have_count(1)
         for landmark in ("header", "nav.tabs", "main:not([role=presentation])"):
             expect(page.locator(landmark)).to_have_count(1)

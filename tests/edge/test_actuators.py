@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -26,6 +27,7 @@ from satomori_core.commands import (
 )
 from support.field import field
 from support.mosquitto import Mosquitto, mosquitto
+from support.patience import PATIENCE_S
 from support.running import wait_for
 
 pytestmark = pytest.mark.servers
@@ -45,8 +47,11 @@ class Office:
         )
         self._client.on_message = self._take
         self._client.reconnect_delay_set(1, 1)
+        hears = threading.Event()
+        self._client.on_subscribe = lambda *_: hears.set()
         self._client.connect(broker.host, broker.port)
         self._client.loop_start()
+        assert hears.wait(PATIENCE_S)
 
     def _take(self, _client: object, _userdata: object, message: paho.MQTTMessage) -> None:
         if message.topic.endswith("/reply"):
@@ -63,7 +68,7 @@ class Office:
         return command.id
 
     def send_bytes(self, payload: bytes, *, retain: bool = False) -> None:
-        self._client.publish(f"{self._topic}command", payload, qos=1, retain=retain).wait_for_publish(10)
+        self._client.publish(f"{self._topic}command", payload, qos=1, retain=retain).wait_for_publish(PATIENCE_S)
 
     def open(self, value: float = 1.0, run_s: float = 30, **more: Any) -> str:
         return self.send(Action.SET, actuator="gate", value=value, run_s=run_s, **more)
@@ -71,7 +76,7 @@ class Office:
     def reply(self, id_: str, count: int = 1) -> Reply:
         """The newest, when so many came."""
         found = wait_for(
-            f"reply {count} to {id_}", lambda: [r for r in self.replies if r.id == id_][count - 1 :], 20, 0.02
+            f"reply {count} to {id_}", lambda: [r for r in self.replies if r.id == id_][count - 1 :], every_s=0.02
         )
         return found[-1]
 
@@ -106,11 +111,12 @@ def test_a_gate_opens_is_read_back_and_closes_in_time(tmp_path: Path, broker: Mo
         id_ = town.open(run_s=1.5)
         done = town.reply(id_)
         assert (done.outcome, done.read_back, done.repeated) == (Outcome.DONE, 1.0, False)
-        assert gate.slave.coil
-        assert gate.slave.writes[-2:] == [(6, 10, [2]), (5, 0, [1])]
+        opens = gate.slave.writes.index((5, 0, [1]))
+        assert gate.slave.writes[opens - 1] == (6, 10, [2])
         assert done.until_us is not None
         ended = town.reply(id_, 2)
         assert not gate.slave.coil
+        assert gate.slave.writes[-1] == (5, 0, [0])
         assert (ended.outcome, ended.ended_why) == (Outcome.DONE, Ended.RUN_TIME)
         assert ended.ended_us is not None
         assert ended.ended_us - began_us >= 1.5 * SECOND_US
@@ -189,7 +195,7 @@ def test_a_lost_link_ends_a_timed_run(tmp_path: Path) -> None:
         id_ = town.open()
         town.reply(id_)
         broker.stop()
-        wait_for("the gate closed", lambda: not gate.slave.coil, 10, 0.05)
+        wait_for("the gate closed", lambda: not gate.slave.coil, every_s=0.05)
         broker.start()
         assert town.reply(id_, 2).ended_why == Ended.LINK_LOST
 
@@ -239,6 +245,7 @@ def test_a_slow_gate_is_waited_for_within_its_tolerance(tmp_path: Path, broker: 
         "settle_s = 30\nregisters = { write = { address = 0 } }"
     )
     with office(broker) as town, field(tmp_path, broker.url, actuator=slow) as gate:
+        wait_for("what there is to operate", lambda: town.status.get("actuators"), every_s=0.02)
         assert (
             town.status["actuators"][0] | {"max": 100.0, "unit": "%", "settle_s": 30.0} == town.status["actuators"][0]
         )
@@ -247,7 +254,7 @@ def test_a_slow_gate_is_waited_for_within_its_tolerance(tmp_path: Path, broker: 
         assert gate.slave.opening == 42
         gate.slave.is_stuck = True
         moving = town.send(Action.SET, actuator="gate", value=80.0)
-        wait_for("told to move", lambda: (6, 0, [80]) in gate.slave.writes, 10, 0.02)
+        wait_for("told to move", lambda: (6, 0, [80]) in gate.slave.writes, every_s=0.02)
         gate.slave.is_stuck = False
         stop = town.send(Action.STOP, actuator="gate")
         assert_refused(town.reply(moving), Reason.OVERTAKEN, Outcome.FAILED)
@@ -262,7 +269,7 @@ def test_a_device_is_sampled_as_often_as_is_asked_within_bounds(tmp_path: Path, 
         reply = town.reply(town.send(Action.INTERVAL, device="gate-1", interval_s=0.05))
         assert (reply.outcome, reply.read_back) == (Outcome.DONE, 0.05)
         reads = gate.slave.reads
-        wait_for("20 reads", lambda: gate.slave.reads >= reads + 20, 30, 0.05)
+        wait_for("20 reads", lambda: gate.slave.reads >= reads + 20, every_s=0.05)
         assert_refused(town.reply(town.send(Action.INTERVAL, device="gate-1", interval_s=0.01)), Reason.INTERVAL)
         assert_refused(town.reply(town.send(Action.INTERVAL, device="moon", interval_s=1)), Reason.UNKNOWN)
 

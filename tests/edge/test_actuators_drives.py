@@ -28,6 +28,7 @@ from satomori_edge.settings import (
 from satomori_edge.sources.registers import decode_register, encode_register
 from satomori_edge.sources.text import TextSource
 from support.edge import until
+from support.patience import cancelled
 from support.serial import cable
 
 # ------------------------------------------------------------------ registers
@@ -62,7 +63,7 @@ def test_what_a_point_holds_comes_back_to_half_a_step(point: Point, value: float
 
 # ------------------------------------------------------------------ a line of text
 
-LINE = LineDrive("", "SET {value} {run_s}\n", "ASK\n", r"G1 (?P<value>\w+)", ("SHUT", "OPEN"), timeout_s=0.5)
+LINE = LineDrive("", "SET {value} {run_s}\n", "ASK\n", r"G1 (?P<value>\w+)", ("SHUT", "OPEN"), timeout_s=2)
 
 
 class Node:
@@ -117,8 +118,7 @@ async def test_a_line_of_text_moves_a_gate_and_brings_readings_all_the_while(tmp
         node.is_mute = True
         with pytest.raises(UnavailableError, match="no answer"):
             await drive.read()
-        running.cancel()
-        await asyncio.wait([running])
+        await cancelled(running)
         node.close()
     assert [reading.value for reading in readings] == [7.5] * 3
     assert source.errors == 0

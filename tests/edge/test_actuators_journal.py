@@ -100,7 +100,7 @@ def test_an_id_that_was_accepted_is_known_after_kill_9_in_the_midst(path: Path, 
         process.kill()
         numbers = [int(line) for line in [first, *process.stdout.read().splitlines()]]
         process.stdout.close()
-        process.wait(10)
+        process.wait(60)
         journal = Journal(path)
         assert all(journal.knows(f"c-{number}") for number in numbers)
         told = numbers[-1]

@@ -215,7 +215,7 @@ async def test_a_gateway_without_battery_clock_learns_the_time_from_ingest(
             with agent(config, tmp_path / "state", under=past) as edge:
                 await until("started again", lambda: edge.events("connected"))
                 async with peer(Peer("gw"), broker.host, broker.port) as one:
-                    await until("readings of both lives", lambda: len(one.readings) > 10, 40)
+                    await until("readings of both lives", lambda: len(one.readings) > 10 and not one.missing())
                     edge.stop()
             ended_us = now_us()
     [known] = edge.events("time")

@@ -15,6 +15,7 @@ from satomori_edge.settings import FrameMetric, FrameNode, FramesSettings
 from satomori_edge.sources.framed import FramesSource
 from satomori_edge.sources.frames import DELIMITER, Ack, Report, Value, on_the_line
 from support.edge import until
+from support.patience import cancelled
 
 
 @dataclass
@@ -55,8 +56,7 @@ async def bench(newest: int = 0) -> AsyncIterator[Bench]:
         await asyncio.sleep(0)  # its first step opens the port, which forgets what came before
         yield one
     finally:
-        task.cancel()
-        await asyncio.wait([task], timeout=2)
+        await cancelled(task)
         os.close(line)
         os.close(slave)
 

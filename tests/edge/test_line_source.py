@@ -16,6 +16,7 @@ from satomori_edge.sources.line_source import LineSource
 from satomori_edge.sources.nmea import NmeaSource
 from satomori_edge.sources.text import TextSource
 from support.edge import until
+from support.patience import PATIENCE_S
 from support.serial import Cable, cable
 from support.sources import reading
 
@@ -72,7 +73,7 @@ async def test_a_command_has_its_answer_and_no_reading_is_lost_by_it(tmp_path: P
         assert jobs is not None
         async with node(line, {b"GATE 40\n": good + b"GATE=40\r\n" + good, b"GATE 50\n": good}), reading(source) as got:
             await is_open(source)
-            match = await jobs.do(lambda wire: wire.exchange(b"GATE 40\n", re.compile(r"GATE=(\d+)"), 5))
+            match = await jobs.do(lambda wire: wire.exchange(b"GATE 40\n", re.compile(r"GATE=(\d+)"), PATIENCE_S))
             assert match[1] == "40"
             with pytest.raises(UnavailableError):
                 await jobs.do(lambda wire: wire.exchange(b"GATE 50\n", re.compile(r"GATE=(\d+)"), 0.2))

@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -19,6 +19,7 @@ from satomori_edge.sources.mqtt import MqttSource
 from support.broker import embedded_broker
 from support.edge import until
 from support.mosquitto import mosquitto
+from support.patience import PATIENCE_S, cancelled
 
 pytestmark = pytest.mark.servers
 MAPPINGS = (
@@ -38,20 +39,28 @@ def ports(kind: str, folder: Path) -> Iterator[tuple[int, int]]:
             yield embedded.port, embedded.mqtt5_port
 
 
-@contextmanager
-def running(port: int, protocol: Literal["3.1.1", "5"], sink: Sink) -> Iterator[asyncio.Task[None]]:
+@asynccontextmanager
+async def running(port: int, protocol: Literal["3.1.1", "5"], sink: Sink) -> AsyncIterator[None]:
     settings = MqttSettings(f"mqtt://127.0.0.1:{port}", MAPPINGS, protocol)
     task = asyncio.create_task(MqttSource(settings, "edge-mqtt-test", ZoneInfo("UTC")).run(sink))
     try:
-        yield task
+        yield
     finally:
-        task.cancel()
+        await cancelled(task)
 
 
 async def publish(port: int, messages: Sequence[tuple[str, object]]) -> None:
     async with aiomqtt.Client("127.0.0.1", port) as client:
         for topic, document in messages:
             await client.publish(topic, json.dumps(document), qos=1)
+
+
+async def say_until(port: int, messages: Sequence[tuple[str, object]], is_heard: Callable[[], bool]) -> None:
+    """Again and again: what is said before the subscription stands is heard by nobody."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not is_heard():
+            await publish(port, messages)
+            await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize("protocol", ["3.1.1", "5"])
@@ -64,17 +73,13 @@ async def test_messages_of_all_topics_become_readings(
     async def sink(readings: Sequence[Reading], _mark: Mark | None = None, /) -> None:
         got.extend(readings)
 
-    with ports(kind, tmp_path) as (v4, v5), running(v5 if protocol == "5" else v4, protocol, sink) as task:
-        for i in range(1000):  # until the subscriptions stand
-            await publish(v4, [("z/ready", {"t": i}), ("y/b/state", {"id": "ready", "h": i})])
-            if len({reading.metric for reading in got}) == 2:
-                break
-            await asyncio.sleep(0.05)
-        got.clear()
-        await publish(v4, [("z/a", {"t": i}) for i in range(150)] + [("y/b/state", {"id": "c", "h": 60})])
-        await until("all messages", lambda: sum(r.device in "ac" for r in got) == 151)
-        task.cancel()
-        await asyncio.wait([task], timeout=10)
+    with ports(kind, tmp_path) as (v4, v5):
+        async with running(v5 if protocol == "5" else v4, protocol, sink):
+            ready: list[tuple[str, object]] = [("z/ready", {"t": 0}), ("y/b/state", {"id": "ready", "h": 0})]
+            await say_until(v4, ready, lambda: len({reading.metric for reading in got}) == 2)
+            got.clear()
+            await publish(v4, [("z/a", {"t": i}) for i in range(150)] + [("y/b/state", {"id": "c", "h": 60})])
+            await until("all messages", lambda: sum(r.device in "ac" for r in got) == 151)
     assert [r.value for r in got if r.device == "a"] == [float(i) for i in range(150)]
     assert [(r.metric, r.value) for r in got if r.device == "c"] == [("relative_humidity", 60.0)]
 
@@ -91,23 +96,15 @@ async def test_what_was_not_durable_yet_is_sent_again_after_a_restart(
             stuck.extend(reading.value for reading in readings)
             await asyncio.Event().wait()
 
-        with running(broker.port, protocol, never) as task:
-            for i in range(100):
-                await publish(broker.port, [("z/a", {"t": i})])
-                if stuck:
-                    break
-                await asyncio.sleep(0.05)
-            task.cancel()
-            await asyncio.wait([task], timeout=10)
+        async with running(broker.port, protocol, never):
+            await say_until(broker.port, [("z/a", {"t": 0})], lambda: bool(stuck))
         await publish(broker.port, [("z/a", {"t": 1000 + i}) for i in range(30)])
         got: list[float] = []
 
         async def sink(readings: Sequence[Reading], _mark: Mark | None = None, /) -> None:
             got.extend(reading.value for reading in readings)
 
-        with running(broker.port, protocol, sink) as task:
+        async with running(broker.port, protocol, sink):
             await until("all messages", lambda: 1029.0 in got)
-            task.cancel()
-            await asyncio.wait([task], timeout=10)
     assert stuck[0] in got
     assert got[-30:] == [1000.0 + i for i in range(30)]

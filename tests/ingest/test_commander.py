@@ -18,6 +18,7 @@ from satomori_ingest.commander import Commander
 from satomori_ingest.protocol import Identity
 from satomori_ingest.service import open_stores
 from satomori_ingest.session import Session
+from satomori_sample.broker import end
 from satomori_store.commands import Order, issue
 from satomori_store.models import Actuator, Command
 from satomori_store.registry import transaction
@@ -118,8 +119,9 @@ async def test_a_reply_that_comes_while_ingest_is_dead_is_not_lost(tmp_path: Pat
                 await asyncio.to_thread(ingest.start)
                 await until("the outcome", lambda: shown(ingest, id_).state == "done")
                 assert not shown(ingest, id_).late
-        reasons = {entry.row.reason for entry in ingest.stores.ledger.quarantine()}
-        assert reasons == {"not_json", "not_command", "too_large", "unknown_command", "topic"}
+            wanted = {"not_json", "not_command", "too_large", "unknown_command", "topic"}
+            quarantine = ingest.stores.ledger.quarantine
+            await until("each set aside", lambda: {entry.row.reason for entry in quarantine()} == wanted)
 
 
 async def test_two_workers_send_a_command_once(tmp_path: Path) -> None:
@@ -128,7 +130,7 @@ async def test_two_workers_send_a_command_once(tmp_path: Path) -> None:
         stores = open_stores(tmp_path, None)
         write_registry(stores, tmp_path, ACTUATOR)
         async with field_hand(broker.port) as hand, asyncio.TaskGroup() as group:
-            tasks = []
+            tasks: list[asyncio.Task[None]] = []
             for worker in "12":
                 commander = Commander(stores.registry, stores.ledger, expiring=True)
                 session = Session(
@@ -152,7 +154,6 @@ async def test_two_workers_send_a_command_once(tmp_path: Path) -> None:
 
             await until("all done", lambda: states() == {("done", 1)})
             assert len(hand.commands) == len({command["id"] for command in hand.commands}) == 20
-            for task in tasks:
-                task.cancel()
+            await end(tasks)
         stores.observations.close()
         stores.registry.dispose()

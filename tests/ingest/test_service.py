@@ -20,9 +20,11 @@ from satomori_core.vocabulary import Lane
 from satomori_store.models import Gateway
 from satomori_store.registry import transaction
 from support.broker import embedded_broker
+from support.edge import until
 from support.ingest_process import IngestProcess, ingest_process
 from support.ingesting import pack, registry_text, write_registry
 from support.mosquitto import mosquitto
+from support.patience import PATIENCE_S
 from support.small_edge import SmallEdge
 
 pytestmark = pytest.mark.servers
@@ -90,7 +92,7 @@ async def test_a_broker_killed_in_between_loses_nothing(tmp_path: Path) -> None:
 
 async def test_bad_input_disturbs_nobody(on_mosquitto: Running) -> None:
     """5 MB, what is no SenML, unknown devices and units, other people's devices: each is set aside with its reason."""
-    edge = SmallEdge(on_mosquitto.port, 2000)
+    edge = SmallEdge(on_mosquitto.port, 2000, resend_s=PATIENCE_S)
     sending = asyncio.create_task(edge.run())
     topic = "satomori/v1/gw-2/telemetry"
     record = {"n": "dev-2/air_temperature", "t": now_us() / 1e6, "v": 1.0}
@@ -107,7 +109,7 @@ async def test_bad_input_disturbs_nobody(on_mosquitto: Running) -> None:
     }
     async with aiomqtt.Client("127.0.0.1", on_mosquitto.port) as client:
         for payload in bad.values():
-            await client.publish(topic, payload, qos=1, timeout=20)
+            await client.publish(topic, payload, qos=1, timeout=PATIENCE_S)
     await sending
     ledger = on_mosquitto.ingest.stores.ledger
     on_mosquitto.ingest.wait("quarantine", lambda: len(ledger.quarantine()) == len(bad))
@@ -123,7 +125,7 @@ async def test_the_embedded_broker_turns_away_what_is_too_large(tmp_path: Path) 
     """Its limit is above ours, so that what is between is set aside with its reason; beyond it the line is cut."""
     with embedded_broker(tmp_path) as broker, ingest_process(tmp_path, broker.table) as ingest:
         async with aiomqtt.Client("127.0.0.1", broker.port) as client:
-            await client.publish("satomori/v1/gw-1/telemetry", b"x" * 1_900_000, qos=1, timeout=10)
+            await client.publish("satomori/v1/gw-1/telemetry", b"x" * 1_900_000, qos=1, timeout=PATIENCE_S)
         ledger = ingest.stores.ledger
         ingest.wait("quarantine", lambda: [e.row.reason for e in ledger.quarantine()] == ["too_large"])
         with pytest.raises(aiomqtt.MqttError):
@@ -143,6 +145,8 @@ async def test_a_full_disk_keeps_what_came_until_there_is_room(on_mosquitto: Run
     edge = SmallEdge(on_mosquitto.port, 5000, per_pack=100)
     sending = asyncio.create_task(edge.run())
     await asyncio.to_thread(ingest.wait, "store away", lambda: "store away" in ingest.log())
+    counts = ingest.stores.ledger.reading_counts
+    await until("what is stored", lambda: edge.acknowledged_count == sum(c.numbered for c in counts().values()))
     acknowledged = edge.acknowledged_count
     await asyncio.sleep(0.5)
     assert edge.acknowledged_count == acknowledged < 5000
@@ -153,9 +157,10 @@ async def test_a_full_disk_keeps_what_came_until_there_is_room(on_mosquitto: Run
 
 
 async def test_a_backlog_does_not_delay_what_is_fresh(on_mosquitto: Running) -> None:
-    """While a backlog drains, a fresh reading is acknowledged as soon as one batch is through."""
+    """While a backlog drains, a fresh reading is acknowledged in a small part of the time that it takes."""
     backlog = SmallEdge(on_mosquitto.port, 100_000, per_pack=500, lane=Lane.BACKLOG)
     draining = asyncio.create_task(backlog.run())
+    began = asyncio.get_running_loop().time()
     while backlog.acknowledged_count < 1000:
         await asyncio.sleep(0.01)
     took = []
@@ -165,8 +170,8 @@ async def test_a_backlog_does_not_delay_what_is_fresh(on_mosquitto: Running) -> 
         await fresh.run()
         took.append(asyncio.get_running_loop().time() - started)
     assert not draining.done()
-    assert sorted(took)[2] < 1.0
     await draining
+    assert sorted(took)[2] < (asyncio.get_running_loop().time() - began) / 5
     [audit] = [row for row in on_mosquitto.ingest.stores.ledger.audit() if row.stream == "s1"]
     assert list(audit.stored) == [(1, 100_000)]
 
@@ -213,7 +218,7 @@ async def test_who_waits_is_woken_and_devices_can_not_wake(running: Running) -> 
     async with aiomqtt.Client("127.0.0.1", running.port) as client:
         await client.subscribe(STORED)
         await client.publish("satomori/v1/gw-1/telemetry", pack(7), qos=1)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             message = await anext(aiter(client.messages))
         assert isinstance(message.payload, bytes)
         assert json.loads(message.payload) == {"values": 7}

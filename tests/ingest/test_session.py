@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from satomori_ingest.session import Session
 from satomori_ingest.session311 import Session311
 from support.broker import embedded_broker
 from support.mosquitto import mosquitto
+from support.patience import PATIENCE_S, cancelled
 from support.ports import free_ports
 
 pytestmark = pytest.mark.servers
@@ -51,7 +52,7 @@ class Got:
         self.messages += messages
         self.news.set()
 
-    async def until(self, number: int, timeout_s: float = 10.0) -> list[bytes]:
+    async def until(self, number: int, timeout_s: float = PATIENCE_S) -> list[bytes]:
         async with asyncio.timeout(timeout_s):
             while len(self.messages) < number:
                 self.news.clear()
@@ -69,19 +70,26 @@ async def session(
     one = ports.kind(address, identity, Subscription(filters, held_bytes_max), got.take, seed=1)
     task = asyncio.create_task(one.run(), name="session")
     try:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE_S):
             await one.ready.wait()
         yield one
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await cancelled(task)
 
 
 async def publish(port: int, topic: str, *payloads: bytes, qos: int = 1) -> None:
     async with aiomqtt.Client("127.0.0.1", port) as client:
         for payload in payloads:
             await client.publish(topic, payload, qos=qos)
+
+
+async def said(port: int, one: BrokerSession) -> None:
+    """Until the broker has all that it has said so far, since it passes on what is said after."""
+    async with aiomqtt.Client("127.0.0.1", port) as client:
+        await client.subscribe("said", qos=1)
+        one.publish([("said", b"")], qos=1)
+        async with asyncio.timeout(PATIENCE_S):
+            await anext(aiter(client.messages))
 
 
 async def test_what_is_not_acknowledged_comes_again(ports: Ports) -> None:
@@ -92,7 +100,7 @@ async def test_what_is_not_acknowledged_comes_again(ports: Ports) -> None:
         await publish(ports.v4, "t/a", *payloads)
         assert await first.until(10) == payloads
         one.release(first.messages[:4])
-        await asyncio.sleep(0.2)
+        await said(ports.v4, one)
     async with session(ports, second) as two:
         assert two.session_kept
         assert (await second.until(6))[:6] == payloads[4:]
@@ -136,9 +144,9 @@ async def test_a_shared_subscription_divides_the_messages(ports: Ports) -> None:
     )
     task = asyncio.create_task(other.run())
     async with session(ports, ours, ("$share/g/t/+",)) as one:
-        await asyncio.wait_for(other.ready.wait(), 10)
+        await asyncio.wait_for(other.ready.wait(), PATIENCE_S)
         await publish(ports.v4, "t/a", *[b"%d" % i for i in range(100)])
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while len(ours.messages) + len(theirs.messages) < 100:
                 one.release(ours.messages)
                 await asyncio.sleep(0.05)
@@ -146,9 +154,7 @@ async def test_a_shared_subscription_divides_the_messages(ports: Ports) -> None:
         assert theirs.messages
         payloads = {m.payload for m in [*ours.messages, *theirs.messages]}
         assert len(payloads) == 100
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    await cancelled(task)
 
 
 async def test_retained_messages_are_told_from_new_ones(ports: Ports) -> None:
@@ -168,7 +174,7 @@ async def test_what_we_publish_arrives_on_either_version(ports: Ports) -> None:
         await client.subscribe("ack/#", qos=1)
         assert one.publish([("ack/x", b"%d" % i) for i in range(500)], qos=1) == 500
         received = []
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             async for message in client.messages:
                 received.append(message.payload)
                 if len(received) == 500:
@@ -187,15 +193,13 @@ async def test_a_broker_that_comes_late_or_again_is_found(tmp_path: Path, kind: 
     await asyncio.sleep(0.2)
     for number in (1, 2):
         with embedded_broker(tmp_path, (v4, v5)):
-            await asyncio.wait_for(one.ready.wait(), 15)
+            await asyncio.wait_for(one.ready.wait(), PATIENCE_S)
             await publish(v4, "t/a", b"%d" % number)
             await got.until(number)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while one.ready.is_set():
                 await asyncio.sleep(0.02)
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    await cancelled(task)
     assert [m.epoch for m in got.messages] == sorted({m.epoch for m in got.messages})
 
 
@@ -206,4 +210,4 @@ async def test_a_wrong_password_stops_the_first_start(tmp_path: Path, kind: type
         address = BrokerAddress("127.0.0.1", broker.port, "us", "wrong")
         one = kind(address, Identity("w", "us", "wrong"), Subscription(["t"]), lambda _: None)
         with pytest.raises(SettingsError, match="password"):
-            await asyncio.wait_for(one.run(), 15)
+            await asyncio.wait_for(one.run(), PATIENCE_S)

@@ -412,7 +412,7 @@ def peer(broker: Mosquitto, said: Path) -> Iterator[subprocess.Popen[bytes]]:
         yield process
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(60)
 
 
 def stored(ingest: IngestProcess) -> set[int]:

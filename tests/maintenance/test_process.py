@@ -17,6 +17,7 @@ from satomori_core.clock import now_us
 from satomori_store.databases import writing
 from satomori_store.models import Finding
 from satomori_store.opening import open_registry
+from support.patience import PATIENCE_S
 from support.ports import free_ports
 from support.region import fill_region, finding
 from support.running import satomori, wait_for
@@ -55,7 +56,7 @@ def maintenance(folder: Path) -> Generator[subprocess.Popen[str]]:
         yield process
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(PATIENCE_S)
 
 
 def add(engine: Engine, row: Finding) -> int:
@@ -84,17 +85,17 @@ def test_killed_and_started_again_it_tells_everything_once(folder: Path, monkeyp
         fill_region(engine)
         first = add(engine, finding(at_us=now_us()))
         with maintenance(folder) as process:
-            wait_for("the first message", lambda: count(hook, 1), 20)
-            wait_for("its record", lambda: '"told"' in (folder / "log").read_text(), 5)
+            wait_for("the first message", lambda: count(hook, 1))
+            wait_for("its record", lambda: '"told"' in (folder / "log").read_text())
             os.kill(process.pid, signal.SIGKILL)
-            process.wait(5)
+            process.wait(PATIENCE_S)
         add(engine, finding("limit/bridge-1/tilt", at_us=now_us(), datastream_id=2, text_ja="傾き"))
         end(engine, first)
         with maintenance(folder) as process:
-            wait_for("the second message", lambda: count(hook, 2), 20)
-            wait_for("the end", lambda: any("おさまった警報 1件" in p["message"] for p in hook.posts), 20)
+            wait_for("the second message", lambda: count(hook, 2))
+            wait_for("the end", lambda: any("おさまった警報 1件" in p["message"] for p in hook.posts))
             process.send_signal(signal.SIGTERM)
-            assert process.wait(5) == 0
+            assert process.wait(PATIENCE_S) == 0
         engine.dispose()
         assert sum("新しい警報" in p["message"] for p in hook.posts) == 2
         assert len({p["message"].rsplit("通知番号", 1)[1] for p in hook.posts}) == len(hook.posts)
@@ -111,10 +112,10 @@ def test_a_receiver_that_is_away_is_logged_once_and_told_when_it_is_back(
     fill_region(engine)
     add(engine, finding(at_us=now_us()))
     with maintenance(folder):
-        wait_for("the complaint", lambda: "receiver away" in (folder / "log").read_text(), 20)
+        wait_for("the complaint", lambda: "receiver away" in (folder / "log").read_text())
         with webhook(port) as hook:
-            wait_for("the message", lambda: count(hook, 1), 60)
-            wait_for("the relief", lambda: "receiver back" in (folder / "log").read_text(), 10)
+            wait_for("the message", lambda: count(hook, 1))
+            wait_for("the relief", lambda: "receiver back" in (folder / "log").read_text())
     engine.dispose()
     assert (folder / "log").read_text().count("receiver away") == 1
 

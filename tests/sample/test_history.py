@@ -19,6 +19,7 @@ from satomori_sample.region import build_region
 from satomori_sample.state import State
 from support.acking_peer import Peer, acking
 from support.mosquitto import Mosquitto, mosquitto
+from support.patience import PATIENCE_S
 
 NOW_S = 1_795_464_123.0
 REGION = build_region()
@@ -101,11 +102,14 @@ def test_a_restart_makes_the_same_packs_and_another_folder_has_other_streams(tmp
 
 
 def test_packs_are_made_fast_enough(tmp_path: Path) -> None:
-    """At least 20,000 values a second can be offered; made here, on one core, well above that."""
+    """At least 20,000 values a second can be offered; made here, on one core, well above that.
+
+    By this process's own time, which others on the machine do not take.
+    """
     history = History(Plan(history_days=3), REGION, State(tmp_path), NOW_S)
-    began = time.perf_counter()
+    began = time.process_time()
     made = sum(len(history.encode(f.stream, job, again=False)) for f in history.feeds.values() for job in f.jobs)
-    assert history.total / (time.perf_counter() - began) > 60_000
+    assert history.total / (time.process_time() - began) > 60_000
     assert made / history.total < 80  # bytes a value
 
 
@@ -121,7 +125,7 @@ async def test_every_value_arrives_once_though_acknowledgements_are_lost(
         history = History(Plan(history_days=2), REGION, state, NOW_S)
         told: list[dict[str, object]] = []
         async with acking(Peer(loss=0.2), server.port) as peer:
-            await asyncio.wait_for(history.run(_broker(server), told.append), 60)
+            await asyncio.wait_for(history.run(_broker(server), told.append), 2 * PATIENCE_S)
         assert len(peer.kept) == history.total
         assert peer.gaps() == {}
         assert peer.doubled > 0
@@ -154,7 +158,7 @@ async def test_stopped_in_the_middle_it_goes_on_with_the_rest_and_the_broker_may
         server.start()
         second = History(plan, REGION, State(tmp_path), NOW_S + 999)
         async with acking(peer, server.port):
-            await asyncio.wait_for(second.run(_broker(server), lambda _: None), 60)
+            await asyncio.wait_for(second.run(_broker(server), lambda _: None), 2 * PATIENCE_S)
     assert len(peer.kept) == first.total
     assert peer.gaps() == {}
     assert peer.differing == 0

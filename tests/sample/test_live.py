@@ -27,6 +27,7 @@ from satomori_sample.wire import Value
 from satomori_sample.world import World
 from support.acking_peer import Peer, acking
 from support.mosquitto import Mosquitto, mosquitto
+from support.patience import PATIENCE_S
 
 REGION = build_region()
 AT_S = 1_795_464_120.0
@@ -58,7 +59,7 @@ async def test_a_plain_modbus_client_reads_a_bridge_logger(tmp_path: Path) -> No
     expected = said("minato-bridge-1-logger")
 
     def read() -> list[int]:
-        client = ModbusSerialClient(str(tmp_path / "sample" / "tty-minato-bridges"), baudrate=9600, timeout=2)
+        client = ModbusSerialClient(str(tmp_path / "sample" / "tty-minato-bridges"), baudrate=9600, timeout=10)
         assert client.connect()
         answer = client.read_input_registers(0, count=5, device_id=1)
         client.close()  # type: ignore[no-untyped-call]
@@ -75,7 +76,7 @@ async def test_a_plain_modbus_client_reads_a_bridge_logger(tmp_path: Path) -> No
 @pytest.mark.usefixtures("live")
 async def test_a_pump_runs_or_not_as_a_discrete_input(tmp_path: Path) -> None:
     def read() -> bool:
-        client = ModbusSerialClient(str(tmp_path / "sample" / "tty-aoba-pumps"), baudrate=9600, timeout=2)
+        client = ModbusSerialClient(str(tmp_path / "sample" / "tty-aoba-pumps"), baudrate=9600, timeout=10)
         assert client.connect()
         answer = client.read_discrete_inputs(0, count=1, device_id=2)
         client.close()  # type: ignore[no-untyped-call]
@@ -91,7 +92,7 @@ async def test_a_pump_whose_coil_is_on_says_that_it_runs(live: Live, tmp_path: P
 
     def talk(is_on: bool | None) -> bool:
         """Write the coil unless None; whether the pump runs."""
-        client = ModbusSerialClient(str(tmp_path / "sample" / "tty-aoba-pumps"), baudrate=9600, timeout=2)
+        client = ModbusSerialClient(str(tmp_path / "sample" / "tty-aoba-pumps"), baudrate=9600, timeout=10)
         assert client.connect()
         if is_on is not None:
             assert not client.write_coil(100, is_on, device_id=1).isError()
@@ -109,7 +110,7 @@ async def test_a_pump_whose_coil_is_on_says_that_it_runs(live: Live, tmp_path: P
 
 async def test_plain_serial_reads_checked_lines_and_only_new_ones(live: Live, tmp_path: Path) -> None:
     """Five nodes on one receiver; what was said before somebody listened is gone, as on copper."""
-    with serial.Serial(str(tmp_path / "sample" / "tty-inaho-radio"), 9600, timeout=2) as port:
+    with serial.Serial(str(tmp_path / "sample" / "tty-inaho-radio"), 9600, timeout=PATIENCE_S) as port:
         live.tick(AT_S - 10)
         live.tick(AT_S)
         lines = [await asyncio.to_thread(port.readline) for _ in range(5)]
@@ -146,7 +147,7 @@ async def test_a_dead_slave_does_not_answer_and_its_neighbour_does(tmp_path: Pat
     live.tick(AT_S + 10)
 
     def read() -> bool:
-        client = ModbusSerialClient(str(tmp_path / "sample" / "tty-minato-bridges"), timeout=0.3, retries=0)
+        client = ModbusSerialClient(str(tmp_path / "sample" / "tty-minato-bridges"), timeout=2, retries=0)
         assert client.connect()
         with pytest.raises(ModbusIOException):
             client.read_input_registers(0, count=1, device_id=2)
@@ -204,7 +205,8 @@ async def test_a_direct_gateway_loses_nothing_though_acks_are_lost_and_its_line_
                 outbox.keep({"gw-1": values(150, now_us + i * 1000)})
                 gateway.cut_off(i in (2, 3))
                 gateway.kept_more()
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(0.2)  # packs are on their way when it is cut
+                await _until(lambda i=i: len(peer.statuses) >= (1, 1, 2, 2, 3)[i])  # type: ignore[misc]
             await _until(lambda: len(peer.kept) == 750 and not outbox.read("gw-1", 1, 10**9, 1))
             await end([running])
             await _until(lambda: len(peer.statuses) >= 4)
@@ -248,7 +250,7 @@ async def test_live_data_of_all_direct_gateways_arrive_and_the_vendors_json(tmp_
             running = asyncio.create_task(live.run(lambda _: None))
             direct = [place for place, s in enumerate(REGION.streams) if _kind(s.gateway) == "senml"]
             await _until(lambda: len(peer.kept) >= 3 * len(direct))
-            document = json.loads(await asyncio.wait_for(vendor, 10))
+            document = json.loads(await asyncio.wait_for(vendor, PATIENCE_S))
             await end([running])
         live.close()
     assert peer.gaps() == {}
@@ -286,7 +288,7 @@ async def _first_vendor_message(server: Mosquitto) -> bytes:
     raise AssertionError
 
 
-async def _until(holds: Callable[[], bool], timeout_s: float = 20.0) -> None:
+async def _until(holds: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
     async with asyncio.timeout(timeout_s):
         while not holds():
             await asyncio.sleep(0.02)

@@ -20,9 +20,9 @@ from satomori_sample.plan import Plan, load_plan, read_plan
 from satomori_sample.region import build_region
 from support.acking_peer import Peer, acking
 from support.mosquitto import mosquitto
+from support.patience import PATIENCE_S
 
 SAMPLE = Path(__file__).parents[2] / "firmware_stubs" / "satomori_sample" / "sample.toml"
-STOP_WITHIN_S = 5
 
 
 @asynccontextmanager
@@ -42,7 +42,7 @@ async def simulating(*words: object) -> AsyncIterator[asyncio.subprocess.Process
 async def said(process: asyncio.subprocess.Process, wanted: Callable[[dict[str, object]], bool]) -> dict[str, object]:
     """The first line that is wanted."""
     assert process.stdout is not None
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while line := await process.stdout.readline():
             record: dict[str, object] = json.loads(line)
             if wanted(record):
@@ -71,8 +71,9 @@ async def test_history_then_ready_then_live_with_a_fault_and_a_clean_stop(tmp_pa
             assert sum(1 for stream, _ in peer.kept if stream.startswith("history-")) == 154 * 72
             await _until((folder / TRUTH).exists)
             await _until(lambda: '"phase": "live"' in (folder / TRUTH).read_text(encoding="utf-8"))
+            await _until(lambda: "telemetry" in peer.lanes)
             process.send_signal(signal.SIGTERM)
-            async with asyncio.timeout(STOP_WITHIN_S):
+            async with asyncio.timeout(PATIENCE_S):
                 assert await process.wait() == 0
             assert not list(folder.glob("tty-*"))
     assert peer.gaps() == {}
@@ -134,7 +135,7 @@ def test_a_folder_that_is_not_prepared_is_told_how(tmp_path: Path) -> None:
     assert "simulate prepare" in done.output
 
 
-async def _until(holds: Callable[[], bool], timeout_s: float = 60.0) -> None:
+async def _until(holds: Callable[[], bool], timeout_s: float = 2 * PATIENCE_S) -> None:
     async with asyncio.timeout(timeout_s):
         while not holds():
             await asyncio.sleep(0.02)

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from satomori_sample.broker import Broker
 from satomori_sample.cli import simulate
 from satomori_sample.recording import Map, Recording, load_map, read_recording
-from satomori_sample.replay import FRESH_S, Replay
+from satomori_sample.replay import Replay
 from satomori_store.opening import open_registry
 from satomori_store.registry import import_registry, load_lookup
 from support.acking_peer import Peer, acking
@@ -170,7 +170,7 @@ async def test_what_was_recorded_now_travels_as_fresh_and_the_speed_is_kept(tmp_
     now = recording.shifted(time.time_ns() // 1000 - recording.at_us[0])
     began = time.monotonic()
     peer = await _played(tmp_path, now, 10.0)
-    assert 0.9 <= time.monotonic() - began < FRESH_S / 10
+    assert 0.9 <= time.monotonic() - began < 9  # what it would take at its own pace
     assert _by_time(peer) == _expected(now)
     assert peer.lanes["telemetry"] >= 5
     assert "backlog" not in peer.lanes
@@ -217,7 +217,7 @@ async def _played(tmp_path: Path, recording: Recording, speed: float) -> Peer:
     (tmp_path / "mosquitto").mkdir()
     with mosquitto(tmp_path / "mosquitto") as server:
         async with acking(Peer(), server.port) as peer:
-            feed = await a_replay(recording, speed).run(Broker(server.url), lambda _: None, 20)
+            feed = await a_replay(recording, speed).run(Broker(server.url), lambda _: None, 60)
     assert feed.set_aside == 0
     return peer
 

@@ -107,7 +107,7 @@ def test_a_server_that_dies_and_comes_back_loses_and_doubles_nothing(tmp_path: P
         store = InfluxStore(influx.settings(), ledger, lambda: IDENTITIES)
         assert store.write(_entries([(1, T0, 1.0, 1)])).accepted == 1
         influx.process.kill()
-        influx.process.wait(10)
+        influx.process.wait(60)
         for attempt in (
             lambda: store.write(_entries([(1, T0 + 1, 2.0, 1)])),
             lambda: store.latest([1]),

@@ -102,7 +102,7 @@ def test_of_two_that_store_the_same_numbers_the_second_is_told(ledger: Ledger) -
     told: list[AlreadyStoredError] = []
 
     def second() -> None:
-        begun.wait(10)
+        begun.wait(60)
         try:
             _record(Ledger(ledger.engine), batch)
         except AlreadyStoredError as error:
@@ -115,7 +115,7 @@ def test_of_two_that_store_the_same_numbers_the_second_is_told(ledger: Ledger) -
         begun.set()
         time.sleep(0.2)  # it waits for our transaction now
         ledger.record(connection, _entries((4, 6, STORED), (8, 8, SET_ASIDE), (30, 30, STORED)), T0)
-    thread.join(10)
+    thread.join(60)
     assert [dict(error.ranges) for error in told] == [{"s": [(4, 5), (30, 30)]}]
     [row] = ledger.audit()
     assert (row.stored, row.resent) == ([(4, 6), (30, 30)], 0)

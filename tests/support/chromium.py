@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+
+from support.patience import PATIENCE_S
 
 TILES = "https://cyberjapandata.gsi.go.jp"
 SCREENS: dict[str, dict[str, Any]] = {
@@ -53,6 +55,8 @@ def chromium(path: str) -> Iterator[Browser]:
 def open_context(browser: Browser, screen: str, **more: Any) -> BrowserContext:
     """A person's browser in Japan. What it asks of the map's tiles fails at once: tests need no network."""
     context = browser.new_context(locale="ja-JP", timezone_id="Asia/Tokyo", **SCREENS[screen], **more)
+    context.set_default_timeout(1000 * PATIENCE_S)
+    expect.set_options(timeout=1000 * PATIENCE_S)
     context.route(f"{TILES}/**", lambda route: route.abort())
     return context
 

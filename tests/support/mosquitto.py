@@ -52,6 +52,9 @@ class Mosquitto:
             self._process = subprocess.Popen([self._program, "-c", str(self._config)], stdout=log, stderr=log)
         wait_listening(self.host, self.port, self._process)
 
+    def log(self) -> str:
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
     def stop(self) -> None:
         """SIGTERM: with persistence it saves first."""
         self._end(kill=False)

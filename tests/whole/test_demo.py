@@ -21,13 +21,14 @@ from satomori_store.models import Session, User
 from satomori_store.opening import open_registry
 from satomori_store.registry import changing
 from support.chromium import SCREENS, chromium, need_chromium, open_context
+from support.patience import PATIENCE_S
 from support.running import Up, running, satomori, wait_for
 from support.screenshots import NAMES, SIZE_MOST, log_in, take
 
 # Also on a busy machine; how fast it is, the bench tells.
 CONSOLE_WITHIN_S = 60
 HISTORY_WITHIN_S = 240
-ALERT_WITHIN_S = 120
+ALERT_WITHIN_S = 240
 PARTS = ("broker", "ingest", "api", "analytics", "maintenance", "simulate", "edge")
 
 
@@ -88,7 +89,7 @@ def test_a_pump_is_started_and_stopped_from_afar(demo: Up) -> None:
     engine.dispose()
     headers = {"Authorization": "Bearer token-of-operator"}
     base = f"http://127.0.0.1:{demo.api_port}/api/v1"
-    with httpx.Client(headers=headers, timeout=20) as client:
+    with httpx.Client(headers=headers, timeout=PATIENCE_S) as client:
 
         def order(key: str, **more: object) -> str:
             body = {"actuator": "pump-1", "why": "試し運転", "idempotency_key": key, **more}
@@ -101,10 +102,10 @@ def test_a_pump_is_started_and_stopped_from_afar(demo: Up) -> None:
             return wanted.items() <= found.items()
 
         run = order("1", value=1, run_s=600)
-        wait_for("the pump is on", lambda: is_so(run, state="done", read_back=1.0), 30)
+        wait_for("the pump is on", lambda: is_so(run, state="done", read_back=1.0))
         stop = order("2", action="stop")
-        wait_for("the pump is off", lambda: is_so(stop, state="done", read_back=0.0), 30)
-        wait_for("the run's end is told", lambda: is_so(run, ended_why="stopped"), 30)
+        wait_for("the pump is off", lambda: is_so(stop, state="done", read_back=0.0))
+        wait_for("the run's end is told", lambda: is_so(run, ended_why="stopped"))
 
 
 def test_a_second_up_on_the_same_state_is_refused(demo: Up) -> None:
@@ -149,12 +150,11 @@ def test_bad_messages_are_set_aside_with_their_reason_and_disturb_nothing(demo: 
         assert done.returncode == 0, done.stderr
         return {row["reason"] for row in json.loads(done.stdout)}
 
-    wait_for("all reasons in quarantine", lambda: set(BAD_MESSAGES) <= reasons(), 30, every_s=1)
+    wait_for("all reasons in quarantine", lambda: set(BAD_MESSAGES) <= reasons(), every_s=1)
     [(newest,)] = demo.observations("SELECT max(observed_at_us) FROM observation")
     wait_for(
         "values keep arriving",
         lambda: demo.observations("SELECT 1 FROM observation WHERE observed_at_us > ? LIMIT 1", newest + 5_000_000),
-        30,
     )
 
 
@@ -179,25 +179,24 @@ def test_a_part_killed_with_9_comes_back_while_data_flow(demo: Up, part: str) ->
         back = demo.children().get(name)
         return back is not None and back.pid != victim.pid
 
-    wait_for(f"{name} started again", is_back, 20)
+    wait_for(f"{name} started again", is_back)
     [(newest,)] = demo.observations("SELECT max(observed_at_us) FROM observation")
     wait_for(
         "new values in the store",
         lambda: demo.observations("SELECT 1 FROM observation WHERE observed_at_us > ? LIMIT 1", newest + 5_000_000),
-        60,
     )
 
 
 def test_no_reading_is_missing_or_double_after_all_those_kills(demo: Up) -> None:
-    """The ledger against the store, while data keep flowing; what is on its way is given half a minute."""
+    """The ledger against the store, while data keep flowing; what is on its way is given two minutes."""
     rows = demo.audit()
     assert len(rows) > 10
-    wait_for("an audit without gaps, excess or missing", lambda: not demo.faults_of_audit(), 45, every_s=2)
+    wait_for("an audit without gaps, excess or missing", lambda: not demo.faults_of_audit(), 2 * PATIENCE_S, every_s=2)
 
 
 def test_ctrl_c_leaves_no_process_behind(demo: Up) -> None:
     family = psutil.Process(demo.process.pid).children(recursive=True)
     assert len(family) > 8
     assert demo.stop() == 0
-    _, alive = psutil.wait_procs(family, timeout=2)
+    _, alive = psutil.wait_procs(family, timeout=PATIENCE_S)
     assert alive == []

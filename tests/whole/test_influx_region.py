@@ -24,10 +24,10 @@ def region(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Influx, U
 
 def test_the_history_goes_in_and_a_fault_becomes_an_alert(region: tuple[Influx, Up]) -> None:
     influx, up = region
-    wait_for("ready", lambda: up.said_with("ready"), 150, every_s=0.5)
-    wait_for("an alert", lambda: up.registry("SELECT 1 FROM alert WHERE NOT historical LIMIT 1"), 150, every_s=0.5)
+    wait_for("ready", lambda: up.said_with("ready"), 240, every_s=0.5)
+    wait_for("an alert", lambda: up.registry("SELECT 1 FROM alert WHERE NOT historical LIMIT 1"), 240, every_s=0.5)
     everywhere = {"municipality": ".*", "class": ".*"}
-    wait_for("its event in InfluxDB", lambda: ask(influx, queries.ALERT_EVENTS.text, everywhere), 30, every_s=0.5)
+    wait_for("its event in InfluxDB", lambda: ask(influx, queries.ALERT_EVENTS.text, everywhere), every_s=0.5)
 
 
 def test_nothing_is_missing_or_double(region: tuple[Influx, Up]) -> None:
@@ -35,7 +35,7 @@ def test_nothing_is_missing_or_double(region: tuple[Influx, Up]) -> None:
     _, up = region
     rows = [row for row in up.audit() if row["kind"] == "datastream"]
     assert sum(row["points"] for row in rows) > 600_000
-    wait_for("an audit without gaps, excess or missing", lambda: not up.faults_of_audit(), 45, every_s=2)
+    wait_for("an audit without gaps, excess or missing", lambda: not up.faults_of_audit(), 120, every_s=2)
 
 
 @pytest.mark.parametrize("name", TARGETS)

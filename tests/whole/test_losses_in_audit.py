@@ -68,7 +68,7 @@ async def test_thinned_dropped_damaged_and_timeless_readings_are_in_the_audit_wi
             encoding="utf-8",
         )
         with agent(config, edge) as running:
-            await until("everything told", lambda: not waiting(edge / "outbox.sqlite"), 40)
+            await until("everything told", lambda: not waiting(edge / "outbox.sqlite"))
             assert running.stop() == 0
         streams, points = audited(ingest.folder, ingest.config)
         assert streams.keys() == {before, after}

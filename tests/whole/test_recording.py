@@ -88,7 +88,7 @@ METRICS = dict(
 
 def test_into_sqlite_value_for_value_and_a_fault_becomes_an_alert(tmp_path: Path, recording: Path) -> None:
     with running(tmp_path) as up:
-        wait_for("the API", up.answers, 30)
+        wait_for("the API", up.answers)
         _replay(up, recording)
         ids, said = _metric_rows(up), _said(recording)
         for column, metric in METRICS.items():
@@ -99,20 +99,19 @@ def test_into_sqlite_value_for_value_and_a_fault_becomes_an_alert(tmp_path: Path
         [finding] = wait_for(
             "a finding about the pump station itself",
             lambda: up.registry("SELECT text_ja FROM finding WHERE cause = 'asset' AND asset_id = 'pump-rig' LIMIT 1"),
-            60,
         )
         assert finding[0]
-        wait_for("its alert", lambda: up.registry("SELECT id FROM alert WHERE asset_id = 'pump-rig' LIMIT 1"), 30)
+        wait_for("its alert", lambda: up.registry("SELECT id FROM alert WHERE asset_id = 'pump-rig' LIMIT 1"))
 
 
 @pytest.mark.servers
 def test_into_influxdb_value_for_value(tmp_path: Path, recording: Path) -> None:
     with influx_server(tmp_path / "influxdb") as influx, running(tmp_path, settings=influx.toml()) as up:
-        wait_for("the API", up.answers, 30)
+        wait_for("the API", up.answers)
         _replay(up, recording)
         ids, said = _metric_rows(up), _said(recording)
         for column, metric in METRICS.items():
             answer = json.loads(influx.query(f"SELECT value FROM {metric} WHERE datastream = '{ids[metric]}'"))
             [series] = answer["results"][0]["series"]
             assert [value for _, value in series["values"]] == said[column], metric
-        wait_for("its alert", lambda: up.registry("SELECT id FROM alert WHERE asset_id = 'pump-rig' LIMIT 1"), 60)
+        wait_for("its alert", lambda: up.registry("SELECT id FROM alert WHERE asset_id = 'pump-rig' LIMIT 1"))
