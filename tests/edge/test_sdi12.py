@@ -85,6 +85,13 @@ def test_without_a_service_request_the_values_are_asked_for_all_the_same() -> No
     assert talk(measure("0", "M", checked=False), ["00051", None, "0+1"])[0] == [1.0]
 
 
+@pytest.mark.parametrize(
+    ("answers", "asked"), [(["0", "0+1"], ["0D0!", ""]), ([None, "0", None, "0+1"], ["0D0!", "0D0!", "", "0D0!"])]
+)
+def test_a_service_request_that_is_late_is_no_empty_answer(answers: list[str | None], asked: list[str]) -> None:
+    assert talk(measure("0", "M", checked=False), ["00011", None, *answers]) == ([1.0], ["0M!", "", *asked])
+
+
 def test_what_is_ready_at_once_is_asked_for_at_once() -> None:
     assert talk(measure("0", "M3", checked=False), ["00001", "0+1"]) == ([1.0], ["0M3!", "0D0!"])
 
@@ -121,6 +128,8 @@ def test_three_times_and_no_more() -> None:
     [
         ("M", ["00003", "0+1+2", "0"], "aborted"),
         ("M", ["00001", "0"], "aborted"),
+        ("M", ["00011", "0", "0"], "aborted"),
+        ("M", ["00011", None, "0", None, "0"], "aborted"),
         ("M", ["00000"], "count"),
         ("M", ["00002", "0+1+2+3"], "count"),
         ("C", ["000011", *["0+1"] * 10], "count"),

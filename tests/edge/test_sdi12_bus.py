@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from satomori_core.readings import Reading
 from satomori_edge.settings import Sdi12Sensor, Sdi12Settings, Sdi12Value
 from satomori_edge.sources.sdi12_bus import Sdi12Source
@@ -84,6 +86,21 @@ async def test_one_refused_measurement_does_not_touch_the_others(tmp_path: Path)
             await until("a reading", lambda: got)
     assert told(got) == [("soil", "soil_temperature", 21.5)]
     assert source.sensor_errors == {"0": 3}
+
+
+@pytest.mark.parametrize("unheard", [0, 1])
+@pytest.mark.parametrize("checked", [False, True])
+async def test_a_late_service_request_is_not_taken_for_an_empty_answer(
+    tmp_path: Path, unheard: int, *, checked: bool
+) -> None:
+    """It comes after the announced time, as the values are asked for; the sensor may not hear that as it speaks."""
+    sensor = Sensor("0", {"M": ["+21.5"]}, ready_s=1, is_late=True, mute=["D0"] * unheard)
+    with cable(tmp_path) as line, sensors(line.far, sensor) as heard:
+        source = make(line, Sdi12Sensor("0", "soil", (TEMPERATURE,), crc=checked))
+        async with reading(source) as got:
+            await until("a reading", lambda: got)
+    assert told(got) == [("soil", "soil_temperature", 21.5)]
+    assert heard == ["0I!", "0MC!" if checked else "0M!", *["0D0!"] * (1 + unheard)]
 
 
 async def test_an_adapter_that_echoes_is_understood(tmp_path: Path) -> None:

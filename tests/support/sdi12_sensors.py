@@ -32,9 +32,11 @@ class Sensor:
     ready_s: int = 0
     is_dead: bool = False
     says_ready: bool = True
+    is_late: bool = False  # it says so only as its values are asked for
     mute: list[str] = field(default_factory=list)  # commands without an answer
     damaged: list[str] = field(default_factory=list)  # commands whose answer has a wrong character
     aborted: list[str] = field(default_factory=list)  # commands answered by the address alone
+    _measures: bool = False
     _going: str = ""
     _checked: bool = False
 
@@ -57,6 +59,12 @@ class Sensor:
             return f"{self.address}0000" + ("0" if what[0] == "C" else "")
         count = sum(part.count("+") + part.count("-") for part in self.parts[self._going])
         return f"{self.address}{self.ready_s:03d}" + (f"{count:02d}" if what[0] == "C" else str(count))
+
+    def late_request(self, command: str) -> str:
+        """The service request that comes as `command` does, if any; there is one for each measurement."""
+        is_due = self.is_late and command[1] == "D" and command[2] == "0" and self._measures
+        self._measures = command[1] == "M" or (self._measures and not is_due)
+        return f"{self.address}\r\n" if is_due else ""
 
     def _part(self, index: int) -> str:
         parts = self.parts.get(self._going, ())
@@ -97,11 +105,14 @@ def sensors(port: Path, *members: Sensor, echoes: bool = False, chunk_bytes: int
         heard.append(command)
         say(command if echoes else "")
         sensor = next((one for one in members if one.address == command[0]), None)
-        answer = "" if sensor is None else sensor.answer(command)
-        if sensor is None or not answer:
+        if sensor is None:
+            return
+        say(sensor.late_request(command))
+        answer = sensor.answer(command)
+        if not answer:
             return
         say(answer + "\r\n")
-        if command[1] == "M" and int(answer[1:4] or 0) and sensor.says_ready:
+        if command[1] == "M" and int(answer[1:4] or 0) and sensor.says_ready and not sensor.is_late:
             # A simulated second is a fifth of one.
             loop.call_later(sensor.ready_s / 5, lambda: say(f"{sensor.address}\r\n"))
 

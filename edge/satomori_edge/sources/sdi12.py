@@ -1,8 +1,9 @@
 """SDI-12 as a data recorder speaks it through a transparent adapter, which adds the breaks. Pure: no port, no clock.
 
 A conversation is a generator: it yields what to do (`Ask`, `Pause`), is sent the answer, and returns what was measured.
-Source: SDI-12 version 1.4. Its sections on CRC (4.4.12) were checked by its examples; retries (section 7) and the
-meaning of an empty answer are recalled, not checked.
+Source: SDI-12 version 1.4. Its sections on CRC (4.4.12) were checked by its examples; retries (section 7) are recalled,
+not checked. That an empty answer means an aborted measurement, and that a sensor keeps its values however often they
+are asked for, is as Xylem's manual of the H-522 has it (page B-3).
 """
 
 import re
@@ -83,24 +84,38 @@ def measure(address: str, command: str, *, checked: bool) -> Conversation[list[f
     digits = 2 if kind == "C" else 1
     reply = re.compile(rf"{address}(\d{{3}})(\d{{{digits}}})")
     start = f"{address}{kind}{'C' if checked else ''}{number}!"
+    may_come = False
     ready_s, count = yield from _ask(start, reply, lambda m: (int(m[1]), int(m[2])))
     if ready_s and kind == "C":
         yield Pause(ready_s)
     elif ready_s:
-        yield Ask(
-            "", re.compile(address), ready_s + SERVICE_MARGIN_S
-        )  # the service request; without it: ask all the same
+        # The service request; without it we ask all the same, and it may still come.
+        may_come = (yield Ask("", re.compile(address), ready_s + SERVICE_MARGIN_S)) is None and not checked
     values: list[float] = []
     for part in range(SEND_DATA_MAX):
         if len(values) >= count:
             break
         more = yield from _send_data(address, part, checked=checked)
+        if not more and may_come:
+            more = yield from _after_request(address, part)
         if not more:
             raise RejectedError("aborted", f"{command}: {len(values)} values instead of {count}")
         values += more
     if len(values) != count or not values:
         raise RejectedError("count", f"{command}: {len(values)} values, {count} were announced")
     return values
+
+
+def _after_request(address: str, part: int) -> Conversation[list[float]]:
+    """An address alone was the late service request, or an empty answer: only one of them is followed by the values.
+
+    Where nothing follows, the sensor may not have heard the command while it spoke itself: ask once more. (Checked
+    answers can't be mixed up: an empty one has its CRC.)
+    """
+    match = yield Ask("", re.compile(rf"{address}((?:{_VALUE})+)"))
+    if match is not None:
+        return _numbers(match[1])
+    return (yield from _send_data(address, part, checked=False))
 
 
 def _send_data(address: str, part: int, *, checked: bool) -> Conversation[list[float]]:
@@ -110,9 +125,13 @@ def _send_data(address: str, part: int, *, checked: bool) -> Conversation[list[f
         body, values, seal = match.groups()
         if checked and seal != crc(body):
             raise RejectedError("crc", f"{match[0]!r} should end with {crc(body)!r}")
-        return [float(value) for value in re.findall(_VALUE, values)]
+        return _numbers(values)
 
     return (yield from _ask(f"{address}D{part}!", reply, parse))
+
+
+def _numbers(values: str) -> list[float]:
+    return [float(value) for value in re.findall(_VALUE, values)]
 
 
 def _ask(command: str, reply: re.Pattern[str], parse: Callable[[re.Match[str]], T]) -> Conversation[T]:
