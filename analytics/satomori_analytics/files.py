@@ -75,8 +75,10 @@ def read_layout(source: Path, time_column: str | None, value_columns: Sequence[s
 
 def build_detector(name: str | None, channels: int, train_rows: int | None) -> Detector:
     """The named detector, or the one for so many channels."""
-    kind = detectors.find(name or ("multichannel" if channels > 1 else "novelty"))
-    options = {"learn_rows": train_rows} if train_rows is not None and kind.learns_rows else {}
+    kind = detectors.find(name or ("multichannel" if channels > 1 else "univariate"))
+    options: dict[str, float] = {"learn_rows": train_rows} if train_rows is not None and kind.learns_rows else {}
+    if kind.name == "univariate":
+        options["utc_offset_s"] = 0  # times without a zone are told in their own day
     return kind.build(options, where="detect")
 
 

@@ -91,7 +91,7 @@ class Analyst:
         """`folder`: where the detectors' references lie. `pool`: who judges; None: this process."""
         self._registry, self._ledger, self._store = registry, ledger, store
         self._playbooks, self._settings, self._pool = playbooks, settings, pool or Here()
-        self._slow = Slow(store, Aggregates(store), References(folder))
+        self._slow = Slow(store, Aggregates(store), References(folder), settings.false_alarms_per_asset_month)
         self._waiting: dict[Item, _Waiting] = {}
         self._judged_until: dict[Item, int] = {}
         self._version = -1

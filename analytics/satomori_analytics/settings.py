@@ -13,6 +13,8 @@ class AnalyticsSettings:
     `weather_file`: a weather forecast (`forecasts/weather.py`), not used once it was issued longer ago than
     `weather_stale_after_s`.
 
+    `false_alarms_per_asset_month`: how many the detectors that learn may raise about an asset; its series share them.
+
     `workers`: judge in so many processes, or 0: in the service's own. `dask`: the address of a Dask scheduler, whose
     workers judge instead. `historical_after_s`: what was older when it was judged
     is history, of which nobody is notified. `nice`: how far the judging stands back behind ingest. `rest`: after a
@@ -23,6 +25,7 @@ class AnalyticsSettings:
     triage_dir: Path | None = None
     weather_file: Path | None = None
     weather_stale_after_s: float = 86400.0
+    false_alarms_per_asset_month: float = 0.5
     historical_after_s: int = 3600
     workers: int = 1
     dask: str = ""
@@ -40,6 +43,7 @@ class AnalyticsSettings:
             self.changes_per_round,
             self.silence_every_s,
             self.weather_stale_after_s,
+            self.false_alarms_per_asset_month,
         )
         if min(positive) <= 0 or min(self.workers, self.nice, self.rest, self.silence_grace_s) < 0:
             raise ValueError("times and counts must be positive; workers, nice, rest and silence_grace_s may be 0")

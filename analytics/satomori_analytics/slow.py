@@ -137,6 +137,7 @@ class Slow:
     store: ObservationStore
     aggregates: Aggregates
     references: References
+    false_alarms_per_asset_month: float
 
     def prepare(self, due: Due) -> Job | None:
         """None where there is nothing to say yet."""
@@ -166,8 +167,16 @@ class Slow:
         view = View(due.asset, quantity_of(stream), *self._values(stream, watch, due.window, due.touched[0]))
         if not len(view.at_us):
             return None
-        watched = Watched(due.asset, due.item.name, watch, view.key)
+        watched = Watched(due.asset, due.item.name, watch, view.key, self._share(due, watch))
         return partial(_do_watch, watched, (due.touched[0], due.window[1]), partial(judge_alone, watched, view))
+
+    def _share(self, due: Due, watch: Watch) -> float | None:
+        """Of the asset's budget: all its series that are watched so have the same."""
+        if not detectors.find(watch.detector).budgeted:
+            return None
+        watched = [w.on for w in due.playbook.watch.values() if w.enabled and detectors.find(w.detector).budgeted]
+        series = sum(stream.metric in metrics for metrics in watched for stream in due.asset.streams)
+        return self.false_alarms_per_asset_month / max(series, 1)
 
     def _joint(self, due: Due, watch: Watch) -> Job | None:
         streams = [stream for metric in watch.on if (stream := stream_of(due.asset, metric)) is not None]

@@ -27,19 +27,26 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """An entry `name` of an asset's playbook, and what its fingerprint ends with."""
+    """An entry `name` of an asset's playbook, and what its fingerprint ends with.
+
+    `false_alarms_per_month`: its share of the asset's budget, where the detector keeps one.
+    """
 
     asset: WatchedAsset
     name: str
     watch: Watch
     key: str
+    false_alarms_per_month: float | None = None
 
     @property
     def fingerprint(self) -> str:
         return f"{self.name}:{self.key}"
 
     def build(self) -> detectors.Detector:
-        return detectors.find(self.watch.detector).build(self.watch.options, where=self.name)
+        options = dict(self.watch.options)
+        if self.false_alarms_per_month is not None:
+            options.setdefault("false_alarms_per_month", self.false_alarms_per_month)
+        return detectors.find(self.watch.detector).build(options, where=self.name)
 
     def build_learned(self) -> Learned:
         detector = self.build()
@@ -77,8 +84,8 @@ def judge_alone(watched: Watched, view: View) -> list[Episode]:
             low, high = float(scores.low[stretch.last, 0]), float(scores.high[stretch.last, 0])
             evidence["expected"] = (low + high) / 2
             evidence |= {"expected_low": low, "expected_high": high}
-            shown = amount((low + high) / 2, unit)
-            figures = (f"{figures[0]}（この時刻の平常値 {shown}）", f"{figures[1]} (usual at this hour {shown})")
+            from_, to = amount(low, unit), amount(high, unit)
+            figures = (f"{figures[0]}（この時刻の平常値 {from_}〜{to}）", f"{figures[1]} (usual now {from_} to {to})")
         found.append(
             _episode(watched, view.at_us, scores, stretch, figures=figures, evidence=evidence, datastream=datastream)
         )

@@ -340,7 +340,7 @@ class Cursor(Base):
 class Finding(Base):
     """What a job saw. One open finding (`until_us` None) for each fingerprint; maintenance only reads.
 
-    `fingerprint` is the cause's name: same trouble, same text. `kind`: limit, silent, stuck, spike, seasonal …;
+    `fingerprint` is the cause's name: same trouble, same text. `kind`: limit, silent, stuck, spike, univariate …;
     `cause`: asset, sensor or gateway; `level`: a `Level`; `confidence` 0 to 1; `evidence`: values, expectation,
     limits with source, as JSON. `historical`: judged from data that was already old when it came, so nobody is told.
     """

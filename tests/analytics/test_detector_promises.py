@@ -18,11 +18,10 @@ OPTIONS: dict[str, dict[str, float]] = {
     "limit": {"high": 3.0, "hysteresis": 0.5, "for_s": 1200},
     "stuck": {"stuck_s": 3600},
     "silent": {"longest_s": 1900},
-    "seasonal": {"least": 3, "for_s": 600},
     "multichannel": {"learn_rows": 400},
     "residual": {"learn_rows": 400, "knee": 0.0},
     # Quiet after an event on purpose; here it is asked what it has learned.
-    "novelty": {"quiet_s": 0.0},
+    "univariate": {"quiet_s": 0.0, "utc_offset_s": 0, "holidays": 1},
     "category": {"quiet_s": 0.0},
 }
 
@@ -97,6 +96,22 @@ def test_scores_are_numbers_from_0_to_1_whatever_comes(kind: DetectorKind) -> No
 
 
 @every_detector
+def test_a_series_has_the_same_numbers_alone_and_among_others(kind: DetectorKind) -> None:
+    """Of detectors of single series: no neighbour, and no row without a value of its own, changes its scores."""
+    if kind.make.joint:  # type: ignore[attr-defined]
+        return
+    at_us, values = recording()
+    among = build(kind).score(at_us, np.concatenate([values[:, ::-1], values * 3], axis=1))
+    for column in (0, 1):
+        alone = build(kind).score(at_us, values[:, [column]])
+        np.testing.assert_array_equal(among.score[:, [1 - column]], alone.score)
+        known = np.isfinite(values[:, column])
+        without = build(kind).score(at_us[known], values[known][:, [column]])
+        if kind.name != "silent":  # which begins to count at the first row, observed or not
+            np.testing.assert_array_equal(alone.score[known], without.score)
+
+
+@every_detector
 def test_no_rows_is_no_trouble(kind: DetectorKind) -> None:
     at_us, values = recording()
     detector = build(kind)
@@ -142,7 +157,7 @@ def test_does_not_learn_from_its_own_anomalies(kind: DetectorKind) -> None:
     assert difference.mean() < 0.02
 
 
-@pytest.mark.parametrize("name", ["limit", "seasonal", "multichannel", "novelty", "category"])
+@pytest.mark.parametrize("name", ["limit", "multichannel", "univariate", "category"])
 def test_the_event_is_found(name: str) -> None:
     """What the recording holds is seen where it is, and the quiet rows before it are not alarming."""
     at_us, values = recording(holes=False)

@@ -60,7 +60,7 @@ def test_the_process_finds_and_stops(region: Region) -> None:
 
 
 def test_a_month_of_history_then_a_live_fault(region: Region) -> None:
-    """30 days of a sewer's daily wave in bulk: judged as history; the seasonal detector then knows the hour's usual."""
+    """30 days of a sewer's daily wave in bulk: judged as history; the detector then knows the hour's usual."""
     region.add_asset("manhole", "sewer_manhole", ["water_level", "hydrogen_sulfide"], interval_s=600)
     rng = np.random.default_rng(2)
     count = 30 * 144
@@ -88,7 +88,7 @@ def test_a_month_of_history_then_a_live_fault(region: Region) -> None:
         region.put("manhole", "water_level", [(at, value)])
         analyst.round(at)
     region.digest(odd[-1][0], analyst)
-    past, found = region.findings("seasonal")
+    past, found = region.findings("univariate")
     assert (past.historical, found.historical) == (True, False)
     assert found.evidence["expected"] == pytest.approx(0.3, abs=0.2)
     assert "平常値" in found.text_ja

@@ -8,9 +8,8 @@ from types import MappingProxyType
 from satomori_analytics.detectors.base import Detector, Latch, Scores
 from satomori_analytics.detectors.category import Category
 from satomori_analytics.detectors.joint import Multichannel, Residual
-from satomori_analytics.detectors.novelty import Novelty
 from satomori_analytics.detectors.plain import Limit, Silent, Stuck
-from satomori_analytics.detectors.seasonal import Seasonal
+from satomori_analytics.detectors.univariate import Univariate
 from satomori_core.errors import NotFoundError, SettingsError
 
 
@@ -26,6 +25,11 @@ class DetectorKind:
     def learns_rows(self) -> bool:
         """Whether it learns from its first rows only, and holds on to them."""
         return "learn_rows" in inspect.signature(self.make).parameters
+
+    @property
+    def budgeted(self) -> bool:
+        """Whether it takes a share of an asset's budget of false alarms."""
+        return "false_alarms_per_month" in inspect.signature(self.make).parameters
 
     def build(self, options: Mapping[str, float], where: str) -> Detector:
         """Raise SettingsError for an option that this detector does not know."""
@@ -48,8 +52,9 @@ ALL: tuple[DetectorKind, ...] = (
     DetectorKind("limit", Limit, "しきい値", "Limit", "EEMUA 191: hysteresis and delay against chatter"),
     DetectorKind("stuck", Stuck, "固着", "Stuck", "QARTOD flat line test"),
     DetectorKind("silent", Silent, "無通信", "Silent", "QARTOD gap test"),
-    DetectorKind("seasonal", Seasonal, "時刻別の平常値", "Seasonal", "median and MAD by hour of day or week"),
-    DetectorKind("novelty", Novelty, "珍しさ", "Novelty", "peaks over threshold of window features"),
+    DetectorKind(
+        "univariate", Univariate, "平常との違い", "Unlike its own past", "peaks over threshold; Pickands 1975"
+    ),
     DetectorKind("category", Category, "未知の値", "Category", "adaptive resonance theory: intervals of what was seen"),
     DetectorKind("multichannel", Multichannel, "多チャンネル", "Multichannel", "robust z, exponential tail"),
     DetectorKind("residual", Residual, "温度補正残差", "Residual", "two-slope regression, as for the Z24 bridge (REC)"),

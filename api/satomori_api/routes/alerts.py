@@ -33,7 +33,7 @@ def findings(
     context: Context,
     page: Page,
     asset: OfAsset = None,
-    kind: Annotated[Word | None, Query(description="limit, silent, stuck, spike, seasonal …")] = None,
+    kind: Annotated[Word | None, Query(description="limit, silent, stuck, spike, univariate …")] = None,
     state: Annotated[Literal["open", "all"], Query(description="Open ones, or closed ones too.")] = "open",
     since: Since = None,
 ) -> dict[str, Any]:
