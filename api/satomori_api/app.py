@@ -16,6 +16,7 @@ from satomori_api.routes import (
     account,
     alerts,
     commands,
+    forecasts,
     health,
     indicators,
     observations,
@@ -89,7 +90,7 @@ def create_app(context: ApiContext, *, mounts: bool = True) -> FastAPI:
     problems.add_problems(app)
     app.add_middleware(Bounds, body_max=BODY_MAX)
     app.add_middleware(SecurityHeaders, https=context.settings.https)
-    for module in (account, region, observations, alerts, commands, pipeline, indicators, triage, stream):
+    for module in (account, region, observations, alerts, commands, forecasts, pipeline, indicators, triage, stream):
         app.include_router(module.router, prefix="/api/v1", responses=problems.RESPONSES)
     app.include_router(health.router)
     app.include_router(auth.router)

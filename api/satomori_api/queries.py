@@ -18,7 +18,7 @@ from satomori_analytics.triage.region import NONE_OPEN, load_open
 from satomori_analytics.triage.rules import Rulebook
 from satomori_api.observing import Observing, auto_step_us
 from satomori_api.operating import Operating
-from satomori_api.rows import alert_view, audit_view, device_view, quarantine_view
+from satomori_api.rows import alert_view, audit_view, device_view, forecast_view, quarantine_view
 from satomori_api.sight import Sight, alert_query, in_state, is_open, is_recent, of_asset
 from satomori_api.standing import counts_of, worst_of
 from satomori_api.views import (
@@ -29,6 +29,7 @@ from satomori_api.views import (
     DatastreamView,
     DeviceView,
     FindingView,
+    ForecastView,
     GatewayView,
     GroupView,
     LatestView,
@@ -300,6 +301,38 @@ class Queries:
                 query = query.where(models.Finding.asset_id.in_(access.visible_assets(viewer)))
             query = query.order_by(models.Finding.updated_us.desc(), models.Finding.id.desc())
             return self._sight.findings(session, query.limit(min(limit, ROWS_MAX)).offset(offset), viewer)
+
+    def forecasts(
+        self,
+        viewer: Viewer,
+        *,
+        asset: str | None = None,
+        kind: str | None = None,
+        latest: bool = True,
+        limit: int = 200,
+        offset: int = 0,
+    ) -> list[ForecastView]:
+        """The newest of each asset and kind, by asset and the time that they tell of; or all that are kept."""
+        row = models.Forecast
+        query = select(row)
+        if latest:
+            newest = select(row.asset_id, row.kind, func.max(row.made_us).label("made_us")).group_by(
+                row.asset_id, row.kind
+            )
+            last = newest.subquery()
+            query = query.join(
+                last, (row.asset_id == last.c.asset_id) & (row.kind == last.c.kind) & (row.made_us == last.c.made_us)
+            )
+        if kind is not None:
+            query = query.where(row.kind == kind)
+        query = query.order_by(row.asset_id, row.for_from_us, row.kind, row.made_us)
+        with self._sight.session() as session:
+            if asset is not None:
+                query = query.where(row.asset_id == self._sight.asset(session, viewer, asset).id)
+            else:
+                query = query.where(row.asset_id.in_(access.visible_assets(viewer)))
+            rows = session.scalars(query.limit(min(limit, ROWS_MAX)).offset(offset))
+            return [forecast_view(found, viewer) for found in rows]
 
     def alerts(
         self,

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from satomori_analytics.forecasts.base import NAMES
 from satomori_api.views import (
     AlertView,
     AssetView,
@@ -10,6 +11,7 @@ from satomori_api.views import (
     DatastreamView,
     DeviceView,
     FindingView,
+    ForecastView,
     GatewayView,
     LatestView,
     QuarantineView,
@@ -54,6 +56,33 @@ def finding_view(row: models.Finding, viewer: Viewer) -> FindingView:
         text_en=row.text_en,
         advice_ja=row.advice_ja,
         advice_en=row.advice_en,
+    )
+
+
+def forecast_view(row: models.Forecast, viewer: Viewer) -> ForecastView:
+    return ForecastView(
+        id=row.id,
+        asset_id=row.asset_id,
+        kind=row.kind,
+        name=in_language(viewer, *NAMES[row.kind]),
+        made_us=row.made_us,
+        for_from_us=row.for_from_us,
+        for_until_us=row.for_until_us,
+        status=row.status,
+        value=row.value,
+        low=row.low,
+        high=row.high,
+        unit=row.unit,
+        level=Level(row.level),
+        chances=row.chances,
+        text=in_language(viewer, row.text_ja, row.text_en),
+        advice=in_language(viewer, row.advice_ja, row.advice_en),
+        text_ja=row.text_ja,
+        text_en=row.text_en,
+        advice_ja=row.advice_ja,
+        advice_en=row.advice_en,
+        inputs=row.inputs,
+        source=row.source,
     )
 
 

@@ -109,6 +109,37 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
+class ForecastView:
+    """What is to come for an asset. `low` to `high`: the central 80 %; `chances`: of what each level calls for.
+
+    `status`: made, missing (`text` says what it needs) or off (it is not the time for it).
+    """
+
+    id: int
+    asset_id: str
+    kind: str
+    name: str
+    made_us: int
+    for_from_us: int
+    for_until_us: int
+    status: str
+    value: float | None
+    low: float | None
+    high: float | None
+    unit: str
+    level: Level
+    chances: dict[str, float]
+    text: str
+    advice: str
+    text_ja: str
+    text_en: str
+    advice_ja: str
+    advice_en: str
+    inputs: dict[str, Any]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class FindingView:
     """What a job saw; still open where `until_us` is None."""
 

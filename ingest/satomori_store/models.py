@@ -369,6 +369,36 @@ class Finding(Base):
     advice_en: Mapped[str]
 
 
+class Forecast(Base):
+    """What is to come for an asset, as it was foretold at `made_us`; past ones are kept for some days.
+
+    `kind`: frost, irrigation, blast, heat, heading or harvest; `status`: made, missing (the texts say what it needs) or
+    off (it is not the time for it). `low` to `high`: the central 80 %. `chances`: by level, of what it calls for.
+    """
+
+    __tablename__ = "forecast"
+    __table_args__ = (UniqueConstraint("asset_id", "kind", "made_us"),)
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    asset_id: Mapped[str] = mapped_column(ForeignKey("asset.id"))
+    kind: Mapped[str]
+    made_us: Mapped[int] = mapped_column(index=True)
+    for_from_us: Mapped[int]
+    for_until_us: Mapped[int]
+    status: Mapped[str]
+    value: Mapped[float | None]
+    low: Mapped[float | None]
+    high: Mapped[float | None]
+    unit: Mapped[str]
+    level: Mapped[int]
+    chances: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    inputs: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    source: Mapped[str]
+    text_ja: Mapped[str]
+    text_en: Mapped[str]
+    advice_ja: Mapped[str]
+    advice_en: Mapped[str]
+
+
 class Alert(Base):
     """One per cause. Whether it is resolved follows from `resolved_us`, which is its last finding's end.
 

@@ -48,6 +48,8 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/api/v1/observations"): "shown",
     ("GET", "/api/v1/latest"): "shown",
     ("GET", "/api/v1/findings"): "shown",
+    ("GET", "/api/v1/forecasts"): "shown",
+    ("GET", "/api/v1/assets/{asset_id}/forecasts"): "shown",
     ("GET", "/api/v1/alerts"): "shown",
     ("GET", "/api/v1/alerts/{alert_id}"): "shown",
     ("POST", "/api/v1/alerts/{alert_id}/acknowledge"): "acknowledge",
@@ -121,7 +123,9 @@ async def test_lists_show_what_is_seen_and_nothing_else(world: World, user: str)
             answer = await client.get(path)
             assert answer.status_code == 200, (path, answer.text)
             assert ids_in(answer.text) <= SEEN[user], path
-            if path.rsplit("/", 1)[1] in {"assets", "datastreams", "devices", "findings", "alerts", "group-status"}:
+            if path.rsplit("/", 1)[1] in {
+                "assets", "datastreams", "devices", "findings", "alerts", "group-status", "forecasts",
+            }:  # fmt: skip
                 assert ids_in(answer.text) == SEEN[user], path
 
 
@@ -154,6 +158,8 @@ async def test_one_thing_is_shown_or_not_found(world: World, user: str) -> None:
                 f"/api/v1/findings?asset={asset}",
                 f"/api/v1/assets/{asset}/actuators",
                 f"/api/v1/assets/{asset}/commands",
+                f"/api/v1/assets/{asset}/forecasts",
+                f"/api/v1/forecasts?asset={asset}&latest=false",
                 f"/api/v1/devices/dev-{asset}/commands",
             ):
                 answer = await client.get(path)

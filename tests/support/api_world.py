@@ -30,6 +30,7 @@ from satomori_store.models import (
     Datastream,
     Device,
     Finding,
+    Forecast,
     Gateway,
     Group,
     GroupMember,
@@ -150,6 +151,26 @@ def _fill_findings(session: Session, at_us: int) -> None:
             historical=False, evidence={"value": 1.0}, **texts,
         )  # fmt: skip
         session.add(found)
+        for made_us in (at_us - 60 * MINUTE_US, at_us):
+            session.add(
+                Forecast(
+                    asset_id=asset,
+                    kind="frost",
+                    made_us=made_us,
+                    for_from_us=at_us,
+                    for_until_us=at_us + DAY_US,
+                    status="made",
+                    value=1.0,
+                    low=0.0,
+                    high=2.0,
+                    unit="Cel",
+                    level=2,
+                    chances={"watch": 0.5},
+                    inputs={},
+                    source="test",
+                    **texts,
+                )
+            )
         session.flush()
         session.add(
             Alert(

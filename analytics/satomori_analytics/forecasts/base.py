@@ -199,6 +199,7 @@ def spread(count: int) -> Floats:
 def settled(kind: Kind, spot: Spot, outlook: Outlook, outcome: Outcome, now_us: int) -> Forecast:
     """With its level: the worst whose limit is reached with the chance that the playbook asks for."""
     level, advice, chances = Level.GOOD, ("", ""), dict[str, float]()
+    chance_ja = chance_en = ""
     for name, call in (("watch", outlook.watch), ("warning", outlook.warning)):
         if call is None:
             continue
@@ -207,11 +208,23 @@ def settled(kind: Kind, spot: Spot, outlook: Outlook, outcome: Outcome, now_us: 
         chances[name] = round(float(hit.mean()), 3)
         if chances[name] >= call.chance and in_season(outlook, spot, outcome.for_from_us):
             level, advice = LEVELS[name], (call.advice_ja, call.advice_en)
+            chance_ja, chance_en = _chance_words(kind, limit, chances[name])
     return Forecast(
         kind, spot.id, now_us, outcome.for_from_us, outcome.for_until_us,
         outcome.value, outcome.low, outcome.high, outcome.unit, chances, level, "made",
-        outcome.text_ja, outcome.text_en, *advice, outcome.inputs, outlook.source,
+        outcome.text_ja + chance_ja, outcome.text_en + chance_en, *advice, outcome.inputs, outlook.source,
     )  # fmt: skip
+
+
+def _chance_words(kind: Kind, limit: float, chance: float) -> tuple[str, str]:
+    share = percent(chance)
+    if kind == "blast":  # its value is the chance
+        return "", ""
+    if kind == "frost":
+        return f"。{limit:g}℃以下になる確率は{share}％です", f"; chance of {limit:g} °C or less: {share} %"
+    if kind == "heat":
+        return f"。{limit:g}以上になる確率は{share}％です", f"; chance of {limit:g} or more: {share} %"
+    return f"。{limit:g}日以内である確率は{share}％です", f"; chance of within {limit:g} days: {share} %"
 
 
 def limit_of(call: Call, spot: Spot) -> float:
