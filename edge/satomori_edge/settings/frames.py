@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 from satomori_edge.settings.faults import Planned, between, found, metric_fault, name_fault, scale_fault, unit_words
+from satomori_edge.settings.serial import Serial
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +38,12 @@ class FrameMetric:
 
 
 @dataclass(frozen=True, slots=True)
-class FramesSettings:
+class FramesSettings(Serial):
     """One port with one or many nodes behind it (a cable, RS-485, a radio receiver), all speaking of `metrics`."""
 
     port: str
     nodes: tuple[FrameNode, ...]
     metrics: tuple[FrameMetric, ...]
-    baudrate: int = 9600
-    parity: Literal["N", "E", "O"] = "N"
-    stopbits: Literal[1, 2] = 1
 
     def faults(self) -> list[str]:
         return found(
@@ -54,7 +51,7 @@ class FramesSettings:
             None if self.metrics else "metrics is empty",
             *(f"node {node} is there twice" for node in _twice(entry.node for entry in self.nodes)),
             *(f"metric id {number} is there twice" for number in _twice(entry.id for entry in self.metrics)),
-            between("baudrate", self.baudrate, 300, 4_000_000),
+            self.rate_fault(),
         )
 
     @property

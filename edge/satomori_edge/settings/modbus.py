@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from satomori_edge.settings.faults import Planned, between, found, metric_fault, name_fault, scale_fault, unit_words
+from satomori_edge.settings.serial import Serial
 
 RegisterKind = Literal["holding", "input", "coil", "discrete"]
 RegisterType = Literal["int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64", "bool"]
@@ -68,7 +69,7 @@ class Slave:
 
 
 @dataclass(frozen=True, slots=True)
-class ModbusSettings:
+class ModbusSettings(Serial):
     """One RS-485 line (`port`), or one peer that speaks Modbus TCP (`host`), often a gateway to such a line.
 
     `gap_max`: unlisted registers that may be read along to save a request.
@@ -78,9 +79,6 @@ class ModbusSettings:
     slaves: tuple[Slave, ...] = ()
     host: str | None = None
     tcp_port: int = 502
-    baudrate: int = 9600
-    parity: Literal["N", "E", "O"] = "N"
-    stopbits: Literal[1, 2] = 1
     timeout_s: float = 0.5
     interval_s: float = 60.0
     gap_max: int = 0
@@ -96,7 +94,7 @@ class ModbusSettings:
             f"{self.line}: unit {twice[0]} is listed twice; put its registers into one slave" if twice else None,
             *(between("unit", unit, low, high) for unit in units),
             between("tcp_port", self.tcp_port, 1, 65535),
-            between("baudrate", self.baudrate, 300, 4_000_000),
+            self.rate_fault(),
             between("timeout_s", self.timeout_s, 0.02, 60),
             between("interval_s", self.interval_s, 0.05, 86400),
             between("gap_max", self.gap_max, 0, 100),

@@ -1,10 +1,11 @@
 """[[edge.nmea]]: a weather station that speaks NMEA 0183, and what of its sentences is read."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from satomori_edge.settings.faults import Planned, between, found, metric_fault, name_fault, scale_fault
+from satomori_edge.settings.faults import Planned, found, metric_fault, name_fault, scale_fault
+from satomori_edge.settings.serial import Serial
 
 Sentence = Literal["MDA", "MTW", "MWV", "XDR"]
 
@@ -52,22 +53,20 @@ class NmeaField:
 
 
 @dataclass(frozen=True, slots=True)
-class NmeaSettings:
+class NmeaSettings(Serial):
     """One port. `reference`: of the two winds that MWV may tell, R(elative to the instrument) or T(heoretical)."""
 
     port: str
     device: str
     fields: tuple[NmeaField, ...]
     reference: Literal["R", "T"] = "R"
-    baudrate: int = 4800
-    parity: Literal["N", "E", "O"] = "N"
-    stopbits: Literal[1, 2] = 1
+    baudrate: int = field(default=4800, kw_only=True)  # NMEA 0183
 
     def faults(self) -> list[str]:
         return found(
             None if self.fields else "fields is empty",
             name_fault("device", self.device),
-            between("baudrate", self.baudrate, 300, 4_000_000),
+            self.rate_fault(),
         )
 
     @property

@@ -4,9 +4,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 from satomori_edge.settings.faults import Planned, between, found, metric_fault, name_fault, scale_fault, unit_words
+from satomori_edge.settings.serial import Serial
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +72,11 @@ def command_fault(command: str | None) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Sdi12Settings:
+class Sdi12Settings(Serial):
     """One bus. `timeout_s`: from a command to the end of its answer, which at 1200 baud takes up to 0.7 s."""
 
     port: str
     sensors: tuple[Sdi12Sensor, ...]
-    baudrate: int = 9600
-    parity: Literal["N", "E", "O"] = "N"
-    stopbits: Literal[1, 2] = 1
     timeout_s: float = 1.0
     interval_s: float = 600.0
 
@@ -88,7 +85,7 @@ class Sdi12Settings:
         return found(
             None if self.sensors else "sensors is empty",
             f"address {twice[0]!r} is listed twice; put its values into one sensor" if twice else None,
-            between("baudrate", self.baudrate, 300, 4_000_000),
+            self.rate_fault(),
             between("timeout_s", self.timeout_s, 0.02, 60),
             between("interval_s", self.interval_s, 0.05, 86400),
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from satomori_edge.settings.faults import Planned, between, found, metric_fault, name_fault, scale_fault, unit_words
+from satomori_edge.settings.serial import Serial
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class TextField:
 
 
 @dataclass(frozen=True, slots=True)
-class TextSettings:
+class TextSettings(Serial):
     """Lines of separated fields over a serial port.
 
     The device is `device`, or what stands in field `device_index`. `checksum = "xor"` is NMEA 0183's: two hex digits
@@ -39,9 +40,6 @@ class TextSettings:
     fields: tuple[TextField, ...]
     device: str | None = None
     device_index: int | None = None
-    baudrate: int = 9600
-    parity: Literal["N", "E", "O"] = "N"
-    stopbits: Literal[1, 2] = 1
     delimiter: str = "\n"
     separator: str = ","
     checksum: Literal["none", "xor"] = "none"
@@ -61,7 +59,7 @@ class TextSettings:
             between("device_index", self.device_index, 0, 255),
             None if self.delimiter and self.delimiter.isascii() else "delimiter is empty or not ASCII",
             None if self.separator and self.separator.isascii() else "separator is empty or not ASCII",
-            between("baudrate", self.baudrate, 300, 4_000_000),
+            self.rate_fault(),
             between("line_bytes_max", self.line_bytes_max, 8, 65536),
         )
 
