@@ -89,6 +89,18 @@ def test_what_is_missing_is_kept_once_with_what_it_needs(farm: Region) -> None:
     assert len(farm.findings("forecast")) == 1
 
 
+def test_what_could_not_be_made_is_tried_again_within_the_hour(region: Region) -> None:
+    """At first nothing is stored; once it is, the same hour's forecast is made, and stands alone."""
+    region.add_asset("orchard", "orchard", ["air_temperature", "relative_humidity"], interval_s=3600)
+    maker = forecaster(region)
+    finish(maker, EVENING)
+    assert [row.status for row in rows(region)] == ["missing"]
+    fill(region, "orchard")
+    assert finish(maker, EVENING + MINUTE_US) == 0
+    assert finish(maker, EVENING + 6 * MINUTE_US) == 1
+    assert [row.status for row in rows(region)] == ["made"]
+
+
 def test_history_is_bounded(farm: Region) -> None:
     maker = forecaster(farm)
     finish(maker, EVENING)

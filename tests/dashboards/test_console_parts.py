@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from satomori_api.views import AssetView, AuditView, OrganisationView, QuarantineView
+from satomori_api.views import AssetView, AuditView, ForecastView, OrganisationView, QuarantineView
 from satomori_core.clock import DAY_US, HOUR_US, MINUTE_US, SECOND_US, from_iso
 from satomori_core.errors import SettingsError
 from satomori_core.settings import load_settings
 from satomori_core.vocabulary import Level
 from satomori_dashboards.console import chart
 from satomori_dashboards.console.app import STATIC, TilesAllowed
-from satomori_dashboards.console.asset import evident_limits
+from satomori_dashboards.console.asset import Coming, coming_of, evident_limits
 from satomori_dashboards.console.assets import parse_level
 from satomori_dashboards.console.devices import adopt_commands, piles_of, ranges, streams_of
 from satomori_dashboards.console.formatting import age, moment, number, with_unit
@@ -310,3 +310,22 @@ def test_the_pages_ask_no_foreign_site_for_anything_but_tiles() -> None:
 def test_level_words_differ_in_both_languages() -> None:
     for language in LANGUAGES:
         assert len({text(language, f"level.{int(level)}") for level in Level}) == len(Level)
+
+
+def test_what_is_to_come_is_told_and_what_is_past_is_not() -> None:
+    """A sentence for each forecast whose time has not passed; one quiet line for those that can't be made."""
+
+    def foretold(kind: str, status: str, until_us: int) -> ForecastView:
+        return ForecastView(
+            1, "a", kind, kind, 0, 0, until_us, status, 1.0, 0.0, 2.0, "Cel", Level.WATCH, {}, f"{kind} text", "do", "",
+            "", "", "", {}, "",
+        )  # fmt: skip
+
+    found = [foretold("heat", "made", 30), foretold("frost", "made", 20), foretold("blast", "made", 10)]
+    lacking = [foretold("heading", "missing", 5), foretold("harvest", "off", 5)]
+    coming = coming_of("en", [*found, *lacking], 10)
+    assert [(level, name, text) for level, name, text, _ in coming.told] == [
+        (Level.WATCH, "frost", "frost text"), (Level.WATCH, "heat", "heat text"),
+    ]  # fmt: skip
+    assert coming.missing == "Forecasts that can't be made yet — heading: heading text"
+    assert coming_of("ja", [], 10) == Coming()

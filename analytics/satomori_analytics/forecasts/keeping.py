@@ -31,6 +31,8 @@ from satomori_store.transactions import transaction
 
 # The last values of an hour arrive a little after it.
 _DELAY_US = 3 * MINUTE_US
+# What can't be made is tried again within the hour: sensors and attributes may have come.
+_AGAIN_US = 5 * MINUTE_US
 _BUDGET_S = 0.5
 _KEPT_US = 7 * DAY_US
 # What was told stays until its chance has fallen to this share of what the playbook asks for, so that nobody is told
@@ -48,15 +50,16 @@ class Forecaster:
     ) -> None:
         self._registry, self._store, self._playbooks, self._settings = registry, store, playbooks, settings
         self._slot = 0
+        self._again_us = 0
         self._due: list[tuple[Place, dict[Kind, Outlook]]] = []
         self._weather: WeatherFile | None = None
 
     def round(self, now_us: int, stop: Callable[[], bool] = lambda: False) -> int:
         """How many forecasts were kept."""
         slot = (now_us - _DELAY_US) // HOUR_US
-        if slot > self._slot:
+        if slot > self._slot or (not self._due and now_us >= self._again_us):
             self._begin(slot)
-            self._slot = slot
+            self._slot, self._again_us = slot, now_us + _AGAIN_US
         kept, until = 0, time.monotonic() + _BUDGET_S
         while self._due and not stop() and (not kept or time.monotonic() < until):
             place, outlooks = self._due[-1]
@@ -103,10 +106,11 @@ class Forecaster:
 
 
 def last_made(engine: Engine) -> Mapping[tuple[str, str], int]:
-    """(asset, kind) → when it was made last, whether it could be or not."""
+    """(asset, kind) → when it was made last; without what could not be made."""
     row = models.Forecast
     with reading(engine) as connection, Session(connection) as session:
-        query = select(row.asset_id, row.kind, func.max(row.made_us)).group_by(row.asset_id, row.kind)
+        query = select(row.asset_id, row.kind, func.max(row.made_us)).where(row.status != "missing")
+        query = query.group_by(row.asset_id, row.kind)
         return {(asset, kind): made_us for asset, kind, made_us in session.execute(query)}
 
 
@@ -119,9 +123,10 @@ def keep(
         for forecast in found:
             row = models.Forecast
             same = (row.asset_id == forecast.asset, row.kind == forecast.kind)
-            if session.scalar(select(row.id).where(*same, row.made_us == forecast.made_us)) is None:
+            there = session.scalar(select(row.status).where(*same, row.made_us == forecast.made_us))
+            if there is None or (there == "missing" and forecast.status != "missing"):
                 old = (row.made_us < forecast.made_us - _KEPT_US) | (row.status != "made")
-                session.execute(delete(row).where(*same, old, row.made_us < forecast.made_us))
+                session.execute(delete(row).where(*same, old, row.made_us <= forecast.made_us))
                 session.add(row(**_columns(forecast)))
                 kept += 1
             newest = session.scalar(select(func.max(row.made_us)).where(*same))

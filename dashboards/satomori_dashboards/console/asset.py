@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import Request, Response
 from nicegui import run, ui
 
-from satomori_api.views import AlertView, AssetDetail, DatastreamView, FindingView
+from satomori_api.views import AlertView, AssetDetail, DatastreamView, FindingView, ForecastView
 from satomori_core.clock import now_us
 from satomori_core.errors import NotFoundError, UnavailableError
 from satomori_core.vocabulary import Level
@@ -41,6 +41,14 @@ class About:
 
 
 @dataclass(frozen=True, slots=True)
+class Coming:
+    """`told`: (level, name, sentence, advice) of each forecast; `missing`: one line of what others need."""
+
+    told: tuple[tuple[Level, str, str, str], ...] = ()
+    missing: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class AssetModel:
     """`streams`: without what changes with every value, so that charts stay in place."""
 
@@ -50,6 +58,7 @@ class AssetModel:
     cards: tuple[Card, ...]
     operation: Operation
     about: About
+    coming: Coming
 
 
 def verdict_of(language: Language, detail: AssetDetail, at_us: int) -> Verdict:
@@ -67,6 +76,15 @@ def verdict_of(language: Language, detail: AssetDetail, at_us: int) -> Verdict:
     if not reasons and detail.level != Level.GOOD and detail.level_reason:
         reasons = (detail.level_reason,)
     return Verdict(detail.level, since, reasons, advice)
+
+
+def coming_of(language: Language, forecasts: Sequence[ForecastView], at_us: int) -> Coming:
+    """Without what was foretold for a time that has passed."""
+    made = [one for one in forecasts if one.status == "made" and one.for_until_us > at_us]
+    told = tuple((one.level, one.name, one.text, one.advice) for one in sorted(made, key=lambda one: one.for_until_us))
+    lacking = [f"{one.name}: {one.text}" for one in forecasts if one.status == "missing"]
+    missing = text(language, "asset.coming_missing", what=" / ".join(lacking)) if lacking else ""
+    return Coming(told, missing)
 
 
 def facts_of(language: Language, detail: AssetDetail, names: dict[str, str], groups: dict[str, str]) -> About:
@@ -112,6 +130,9 @@ class AssetPage:
             with tag("div", "stack asset-main"):
                 self.verdict = Section(self.draw_verdict, "section", "at-1", waiting=2)
                 self.verdict.box.props["aria-label"] = word("assets.level")
+                # Only farms have forecasts, so that it has a heading only where there are some.
+                self.coming = Section(self.draw_coming, "section", "at-2")
+                self.coming.box.props["aria-label"] = word("asset.coming")
                 with tag("section", "stack at-3", aria_label=word("asset.now")):
                     with tag("div", "page-head"):
                         tag("h2", text=word("asset.now"))
@@ -154,10 +175,12 @@ class AssetPage:
             cards_of(self.frame, detail.alerts, {self.id: self.zone}),
             self.operate.load(),
             About(about.facts, tuple((devices.get(id_, id_), id_) for id_ in used)),
+            coming_of(language, gate.queries.forecasts(visit.viewer, asset=self.id), at_us),
         )
 
     def show(self, model: AssetModel) -> None:
         self.verdict.show(model.verdict)
+        self.coming.show(model.coming)
         self.operate.show(model.operation)
         self.alerts.show(model.cards)
         self.about.show(model.about)
@@ -215,6 +238,24 @@ class AssetPage:
                     with tag("ul", "why"):
                         for line in verdict.reasons:
                             tag("li", text=line)
+
+    def draw_coming(self, coming: Coming) -> None:
+        if not coming.told and not coming.missing:
+            return
+        with tag("div", "card"):
+            with tag("div", "card-head"):
+                tag("h2", text=self.frame.word("asset.coming"))
+            with tag("ul", "coming"):
+                for level, name, sentence, advice in coming.told:
+                    with tag("li"):
+                        glyph(level)
+                        with tag("div"):
+                            tag("div", "quiet", text=name)
+                            tag("div", text=sentence)
+                            if advice:
+                                tag("div", "quiet", text=advice)
+            if coming.missing:
+                tag("p", "quiet", text=coming.missing)
 
     def draw_periods(self, chosen: str) -> None:
         for period in chart.PERIODS:

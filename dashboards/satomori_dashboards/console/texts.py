@@ -97,6 +97,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "asset.since": ("{time} から（{age}）", "since {time} ({age})"),
     "asset.why": ("理由", "Why"),
     "asset.todo": ("すること", "What to do"),
+    "asset.coming": ("今夜から・これから", "Coming up"),
+    "asset.coming_missing": ("まだ作れない予測 — {what}", "Forecasts that can't be made yet — {what}"),
     "asset.now": ("いまの値と推移", "Values now and before"),
     "asset.value_none": ("まだ値がありません", "No value yet"),
     "asset.no_streams": (
