@@ -171,18 +171,21 @@ class Slow:
         return partial(_do_watch, watched, (due.touched[0], due.window[1]), partial(judge_alone, watched, view))
 
     def _share(self, due: Due, watch: Watch) -> float | None:
-        """Of the asset's budget: all its series that are watched so have the same."""
+        """Of the asset's budget: all its series that are watched so have the same, and so have channels taken together."""
         if not detectors.find(watch.detector).budgeted:
             return None
-        watched = [w.on for w in due.playbook.watch.values() if w.enabled and detectors.find(w.detector).budgeted]
-        series = sum(stream.metric in metrics for metrics in watched for stream in due.asset.streams)
-        return self.false_alarms_per_asset_month / max(series, 1)
+        shares = 0
+        for other in due.playbook.watch.values():
+            kind, streams = detectors.find(other.detector), sum(s.metric in other.on for s in due.asset.streams)
+            if other.enabled and kind.budgeted:
+                shares += int(streams >= other.least) if kind.learns_rows else streams
+        return self.false_alarms_per_asset_month / max(shares, 1)
 
     def _joint(self, due: Due, watch: Watch) -> Job | None:
         streams = [stream for metric in watch.on if (stream := stream_of(due.asset, metric)) is not None]
         if len(streams) < watch.least:
             return None
-        watched = Watched(due.asset, due.item.name, watch, due.asset.id)
+        watched = Watched(due.asset, due.item.name, watch, due.asset.id, self._share(due, watch))
         ids = tuple(stream.id for stream in streams)
         key = f"{due.asset.id}.{due.item.name}"
         reference = self.references.load(key, watch, ids)

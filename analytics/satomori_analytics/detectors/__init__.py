@@ -7,7 +7,8 @@ from types import MappingProxyType
 
 from satomori_analytics.detectors.base import Detector, Latch, Scores
 from satomori_analytics.detectors.category import Category
-from satomori_analytics.detectors.joint import Multichannel, Residual
+from satomori_analytics.detectors.joint import Residual
+from satomori_analytics.detectors.multichannel import Multichannel
 from satomori_analytics.detectors.plain import Limit, Silent, Stuck
 from satomori_analytics.detectors.univariate import Univariate
 from satomori_core.errors import NotFoundError, SettingsError
@@ -56,7 +57,7 @@ ALL: tuple[DetectorKind, ...] = (
         "univariate", Univariate, "平常との違い", "Unlike its own past", "peaks over threshold; Pickands 1975"
     ),
     DetectorKind("category", Category, "未知の値", "Category", "adaptive resonance theory: intervals of what was seen"),
-    DetectorKind("multichannel", Multichannel, "多チャンネル", "Multichannel", "robust z, exponential tail"),
+    DetectorKind("multichannel", Multichannel, "多チャンネル", "Multichannel", "kriging of running means"),
     DetectorKind("residual", Residual, "温度補正残差", "Residual", "two-slope regression, as for the Z24 bridge (REC)"),
 )
 BY_NAME: Mapping[str, DetectorKind] = MappingProxyType({kind.name: kind for kind in ALL})

@@ -1,4 +1,4 @@
-"""Detectors that learn from their first rows how channels stand, and then never learn again: a fixed reference."""
+"""Detectors of several channels together that learn from their first rows; `Residual` keeps to what it learned then."""
 
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
@@ -13,29 +13,68 @@ _MAD = 1.4826
 
 
 class Learned(ABC):
-    """Shared by both: means over the last `window` rows, a reference from the first `learn_rows`, a calibrated tail.
-
-    A subclass turns means into deviations per channel; their root mean square is the statistic.
-    """
+    """Judges means of the last `window` rows; what is normal it learns from the first `learn_rows`."""
 
     joint: ClassVar[bool] = True
 
-    def __init__(
-        self, *, learn_rows: int = 400, window: int = 10, probability: float = 1e-4, for_s: float = 0.0
-    ) -> None:
-        self.learn_rows, self.window = learn_rows, window
-        self.limit = -float(np.log10(probability))
+    def __init__(self, *, learn_rows: int, window: int, for_s: float) -> None:
+        self.learn_rows, self.window, self.for_s = learn_rows, window, for_s
         self._latch = Latch(for_s)
+        self.deviation = np.empty((0, 0))  # of each judged row and channel of the latest call; not part of the state
+
+    @property
+    @abstractmethod
+    def learned(self) -> bool: ...
+
+    @abstractmethod
+    def score(self, at_us: Times, values: Floats) -> Scores: ...
+
+    @abstractmethod
+    def warm(self, rows: Floats) -> None:
+        """Take `rows` as what came just before the next call, unjudged."""
+
+    def hold(self, since_us: int) -> None:
+        """Start with the alarm on, since then."""
+        self._latch.on, self._latch.since_us = np.array([True]), np.array([since_us], np.int64)
+
+    @abstractmethod
+    def state(self) -> dict[str, Any]: ...
+
+    @abstractmethod
+    def restore(self, state: dict[str, Any]) -> None: ...
+
+
+class Residual(Learned):
+    """The first channel less what the second explains by two slopes around `knee`: a frequency freed of temperature.
+
+    Source of the two slopes: the Z24 bridge, whose asphalt stiffens below 0 °C (recalled, not checked). What lies
+    further than `beyond` outside the learned range of the second channel is not judged: a line is no prophet.
+    """
+
+    def __init__(
+        self,
+        *,
+        learn_rows: int = 1000,
+        window: int = 6,
+        probability: float = 1e-4,
+        for_s: float = 0.0,
+        knee: float = 0.0,
+        beyond: float = 2.0,
+    ) -> None:
+        super().__init__(learn_rows=learn_rows, window=window, for_s=for_s)
+        self.knee, self.beyond = knee, beyond
+        self.limit = -float(np.log10(probability))
         self._rows: Floats | None = None  # the last window - 1 rows; while learning, all of them
         self._seen = 0
         self._reference: dict[str, Any] | None = None
         self._tail: Tail | None = None
-        self.deviation = np.empty((0, 0))  # of each judged row and channel of the latest call; not part of the state
 
     @property
+    @override
     def learned(self) -> bool:
         return self._reference is not None
 
+    @override
     def score(self, at_us: Times, values: Floats) -> Scores:
         learning = min(max(self.learn_rows - self._seen, 0), len(values))
         rarity = np.zeros(len(values))
@@ -47,13 +86,10 @@ class Learned(ABC):
         alarm = self._latch.alarm(at_us, rarity[:, None] >= self.limit, rarity[:, None] < self.limit * 0.7)
         return Scores(squash(rarity, self.limit)[:, None], alarm)
 
+    @override
     def warm(self, rows: Floats) -> None:
         """Take `rows` as what came just before the next call, unjudged."""
         self._rows = rows.copy()
-
-    def hold(self, since_us: int) -> None:
-        """Start with the alarm on, since then."""
-        self._latch.on, self._latch.since_us = np.array([True]), np.array([since_us], np.int64)
 
     def _learn(self, values: Floats) -> None:
         self._rows = values.copy() if self._rows is None else np.concatenate([self._rows, values])
@@ -88,12 +124,7 @@ class Learned(ABC):
             count = count + counted[i : i + len(rows)]
         return total / np.where(count > 0, count, np.nan)
 
-    @abstractmethod
-    def _fit(self, means: Floats) -> dict[str, Any]: ...
-
-    @abstractmethod
-    def _deviate(self, means: Floats) -> Floats: ...
-
+    @override
     def state(self) -> dict[str, Any]:
         return {
             "latch": self._latch.state(),
@@ -103,57 +134,17 @@ class Learned(ABC):
             "tail": None if self._tail is None else [self._tail.share, self._tail.threshold, self._tail.excess],
         }
 
+    @override
     def restore(self, state: dict[str, Any]) -> None:
         self._latch.restore(state["latch"])
         self._rows = None if state["rows"] is None else np.array(state["rows"], dtype=np.float64)
         self._seen, self._reference = state["seen"], state["reference"]
         self._tail = None if state["tail"] is None else Tail(*state["tail"])
 
-
-class Multichannel(Learned):
-    """Robust z of each channel's running mean against the learned rows, all channels together.
-
-    A plain, fixed reference: on a test rig (SKAB) it stood level with the published autoencoders.
-    """
-
-    @override
-    def _fit(self, means: Floats) -> dict[str, Any]:
-        middle = _median(means)
-        deviation = _MAD * _median(np.abs(means - middle))
-        # A channel that stood still while learning must not turn its first step into infinity.
-        return {"middle": middle.tolist(), "deviation": np.maximum(deviation, 1e-3 * np.abs(middle) + 1e-9).tolist()}
-
-    @override
-    def _deviate(self, means: Floats) -> Floats:
-        reference = self._reference or {}
-        return np.asarray((means - np.array(reference["middle"])) / np.array(reference["deviation"]))
-
-
-class Residual(Learned):
-    """The first channel less what the second explains by two slopes around `knee`: a frequency freed of temperature.
-
-    Source of the two slopes: the Z24 bridge, whose asphalt stiffens below 0 °C (recalled, not checked). What lies
-    further than `beyond` outside the learned range of the second channel is not judged: a line is no prophet.
-    """
-
-    def __init__(
-        self,
-        *,
-        learn_rows: int = 1000,
-        window: int = 6,
-        probability: float = 1e-4,
-        for_s: float = 0.0,
-        knee: float = 0.0,
-        beyond: float = 2.0,
-    ) -> None:
-        super().__init__(learn_rows=learn_rows, window=window, probability=probability, for_s=for_s)
-        self.knee, self.beyond = knee, beyond
-
     def _design(self, regressor: Floats) -> Floats:
         below, above = np.minimum(regressor - self.knee, 0), np.maximum(regressor - self.knee, 0)
         return np.stack([np.ones_like(below), below, above], axis=-1)
 
-    @override
     def _fit(self, means: Floats) -> dict[str, Any]:
         known = np.isfinite(means[:, :2]).all(axis=1)
         design, target = self._design(means[known, 1]), means[known, 0]
@@ -164,7 +155,6 @@ class Residual(Learned):
         seen = [float(means[known, 1].min()), float(means[known, 1].max())] if known.any() else [0.0, 0.0]
         return {"slopes": slopes.tolist(), "middle": middle, "deviation": max(deviation, 1e-9), "seen": seen}
 
-    @override
     def _deviate(self, means: Floats) -> Floats:
         reference = self._reference or {}
         a, b, c = reference["slopes"]
@@ -174,12 +164,6 @@ class Residual(Learned):
         unknown = (means[:, 1] < low - self.beyond) | (means[:, 1] > high + self.beyond)
         residual[unknown] = np.nan
         return np.asarray((residual - reference["middle"])[:, None] / reference["deviation"])
-
-
-def _median(values: Floats) -> Floats:
-    """Column medians of what is known; a column without any value has the median 0, and no deviation counts."""
-    known = np.isfinite(values).any(axis=0)
-    return np.asarray(np.nanmedian(np.where(known, values, 0.0), axis=0))
 
 
 def _root_mean_square(deviations: Floats) -> Floats:
