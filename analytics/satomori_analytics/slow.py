@@ -171,7 +171,7 @@ class Slow:
         return partial(_do_watch, watched, (due.touched[0], due.window[1]), partial(judge_alone, watched, view))
 
     def _share(self, due: Due, watch: Watch) -> float | None:
-        """Of the asset's budget: all its series that are watched so have the same, and so have channels taken together."""
+        """Of the asset's budget: each series watched alone has the same as channels watched together have."""
         if not detectors.find(watch.detector).budgeted:
             return None
         shares = 0
