@@ -49,6 +49,7 @@ Attributes = dict[str, float | str]
 
 # Every asset of the class has these, unless its row says otherwise.
 CLASS_ATTRIBUTES: dict[str, Attributes] = {
+    "paddy": {"transplanting_date": "06-10"},
     "irrigation_pond": {"level_warning_m": 3.9, "level_danger_m": 4.2},
     "sewer_manhole": {"level_warning_m": 1.5, "level_danger_m": 2.2},
     "bridge": {"displacement_warning_mm": 60},

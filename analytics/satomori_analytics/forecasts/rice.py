@@ -191,10 +191,10 @@ def _harvest_rule(spot: Spot) -> Callable[[Floats], float]:
 
 
 def _season(spot: Spot, outlook: Outlook, hours: Hours, weather: Weather | None, now_us: int) -> Season:
-    [t] = hours.need("air_temperature")
     offset_us = offset_of(spot, now_us)
     today = (now_us + offset_us) // DAY_US
     planted = _planted(spot, today)
+    [t] = hours.need("air_temperature")
     first = (hours.start_us + offset_us) // DAY_US
     own = _daily(hours, t, first, today, offset_us)
     normal = _normals(spot, own, first)
