@@ -122,7 +122,7 @@ def _planted(spot: Spot, today: int) -> int:
         raise MissingError(
             "台帳の属性 transplanting_date が必要です", "needs the attribute transplanting_date in the registry"
         )
-    if planted > today or today - planted > SEASON_DAYS - 60:
+    if planted > today or today - planted > SEASON_DAYS - 90:
         raise MissingError("いまは稲の生育期間の外です", "no rice grows there now", off=True)
     return planted
 
