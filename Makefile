@@ -21,9 +21,15 @@ check: $(VENV)/dev.done
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/dev.done
+bench: $(VENV)/dev.done .venv-peers/done
 	tests/install-servers.sh
 	$(BIN)/python tests/bench/run.py
+
+# What detectors are compared with, apart from all that is ours.
+.venv-peers/done: tests/bench/peers.txt
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/pip install --quiet --requirement tests/bench/peers.txt
+	touch $@
 
 # A million mutated messages through every format at ingest. FUZZ_ARGS='--messages N --seed N --processes N'.
 fuzz: $(VENV)/dev.done
