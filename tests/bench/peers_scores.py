@@ -1,7 +1,7 @@
 """Scores of detectors that one would pick instead; run by the Python of .venv-peers: FILE.npz NAME TRAIN_ROWS OUT.npz.
 
 Each is used as its users use it: fitted on the first rows, its own threshold (PyOD's contamination of 10 %; for river's
-half-space trees, one row at a time, scaled to 0…1, the 95 % quantile of the scores of the later half of the learned rows).
+half-space trees, one row at a time, scaled to 0…1, the 95 % quantile of the scores of the learned rows' later half).
 """
 
 import importlib
