@@ -7,12 +7,14 @@ half-space trees, one row at a time, scaled to 0…1, the 95 % quantile of the s
 import importlib
 import sys
 import time
+from typing import Any
 
 import numpy as np
 
 
 def main(source: str, name: str, train: int, target: str) -> None:
-    scores, alarms, started = {}, {}, time.perf_counter()
+    told: dict[str, Any] = {}
+    started = time.perf_counter()
     with np.load(source) as runs:
         for key in runs.files:
             values = runs[key]
@@ -32,8 +34,9 @@ def main(source: str, name: str, train: int, target: str) -> None:
                 model.fit(values[:train])
                 score = model.decision_function(values)
                 alarm = score > model.threshold_
-            scores[key], alarms[f"{key}.alarm"] = score, alarm
-    np.savez(target, took=time.perf_counter() - started, **scores, **alarms)
+            told[key], told[f"{key}.alarm"] = score, alarm
+    told["took"] = time.perf_counter() - started
+    np.savez(target, **told)
 
 
 if __name__ == "__main__":
