@@ -46,8 +46,13 @@ class Category:
         self._categories: Floats = np.full((series, _FEATURES, _CATEGORIES, 5), _EMPTY)  # by rising _LOW
 
     def score(self, at_us: Times, values: Floats) -> Scores:
+        emitted = self._quieted(at_us, self.distance(at_us, values))
+        return Scores(squash(emitted, self.limit), emitted >= self.limit)
+
+    def distance(self, at_us: Times, values: Floats) -> Floats:
+        """How far each value, or its level of late, is from all that was, as a share of its range; 0 within it."""
         if not values.size:
-            return Scores(np.zeros(values.shape), np.zeros(values.shape, bool))
+            return np.zeros(values.shape)
         if not len(self._seen):
             self._start(values.shape[1])
         features, ripe = self._features(at_us, values)
@@ -60,8 +65,7 @@ class Category:
                 distance[start] = np.where(ripe[start], self._learn_new(int(at_us[start]), features[start]), 0.0)
                 start += 1
             size = min(2 * known + 1, _BLOCK_ROWS_MAX)
-        emitted = self._quieted(at_us, distance)
-        return Scores(squash(emitted, self.limit), emitted >= self.limit)
+        return distance
 
     def _features(self, at_us: Times, values: Floats) -> tuple[Floats, Marks]:
         """Value and mean of the last 16 known ones, [rows, series, 2], NaN if unknown; and whether enough was seen."""

@@ -2,7 +2,8 @@
 
 Components turn rows into statistics: level, drift, step and spread at several scales; distance from the usual at this
 hour of this kind of day. Each statistic becomes a rarity by the extremes of its own past; the mean of the six rarest is
-the evidence; how often a series shows as much makes it a score that means the same for every series: 0.5 is
+the evidence, in equal parts with how far the value is from all that was seen before (`category.py`). How often a series
+shows as much makes it a score that means the same for every series: 0.5 is
 `false_alarms_per_month`. A further component needs `sides`, `refit`, `measure`, `learn`, and joins `Univariate._new`.
 """
 
@@ -13,12 +14,15 @@ import numpy as np
 from satomori_analytics.detectors.arrays import pack, unpack
 from satomori_analytics.detectors.base import Counts, Floats, Latch, Marks, Scores, Times
 from satomori_analytics.detectors.budget import DAY_US, Rates, Records
+from satomori_analytics.detectors.category import Category
 from satomori_analytics.detectors.extremes import BLOCK, Extremes
 from satomori_analytics.detectors.season import Season
 from satomori_analytics.detectors.windows import Windows
 
 _CAP = 6.0  # how much one statistic may say: once in a million blocks
 _RAREST = 6
+# Evidence of a value that lies outside all that was seen by so much of its range, and for each power of ten of that.
+_NEW_AT, _NEW_EVIDENCE = 0.02, 3.0
 _STEEPNESS = 0.5  # of the score: a rate a hundredth of the budget is 0.91
 _CLEAR = 0.25
 _BAND_RARITY = 2.0  # values outside the band come in one of a hundred blocks
@@ -71,7 +75,7 @@ class Univariate:
         self.quiet_us, self.relearn_us = int(quiet_s * 1e6), int(relearn_s * 1e6)
         self.utc_offset_s, self.holidays = utc_offset_s, holidays
         self._series: _Series | None = None
-        self._latch = Latch()
+        self._category, self._latch = Category(), Latch()
 
     def score(self, at_us: Times, values: Floats) -> Scores:
         rows, columns = values.shape
@@ -81,6 +85,7 @@ class Univariate:
         # Each series' known values, without the rows in which it was not observed.
         order = np.argsort(~known, axis=0, kind="stable")
         times, present = at_us[order], np.take_along_axis(values, order, axis=0)
+        newness = np.take_along_axis(self._category.distance(at_us, values), order, axis=0)
         left, done = known.sum(axis=0), np.zeros(columns, np.intp)
         out = np.stack([np.zeros(values.shape), *(np.full(values.shape, np.nan) for _ in range(2))])
         while left.any():
@@ -88,7 +93,8 @@ class Univariate:
             height = np.arange(counts.max())[:, None]
             inside, place = height < counts, np.minimum(done + height, rows - 1)
             here = np.where(inside, np.take_along_axis(present, place, axis=0), np.nan)
-            judged = self._series.judge(np.take_along_axis(times, place, axis=0), here, counts)
+            new = np.take_along_axis(newness, place, axis=0)
+            judged = self._series.judge(np.take_along_axis(times, place, axis=0), here, counts, new)
             row, series = np.nonzero(inside)
             out[:, order[place[row, series], series], series] = judged[:, row, series]
             left, done = left - counts, done + counts
@@ -106,13 +112,19 @@ class Univariate:
     def state(self) -> dict[str, Any]:
         if self._series is None:
             return {}
-        return {"columns": len(self._series.seen), "latch": self._latch.state(), **self._series.state()}
+        return {
+            "columns": len(self._series.seen),
+            "latch": self._latch.state(),
+            "category": self._category.state(),
+            **self._series.state(),
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         self._series = self._new(state["columns"]) if state else None
         if self._series is not None:
             self._series.restore(state)
             self._latch.restore(state["latch"])
+            self._category.restore(state["category"])
 
 
 class _Series:
@@ -131,7 +143,7 @@ class _Series:
         self._alarming = np.zeros(columns, bool)
         self._alarming_since = np.full(columns, _NEVER)
 
-    def judge(self, at_us: Times, values: Floats, counts: Counts) -> Floats:
+    def judge(self, at_us: Times, values: Floats, counts: Counts, newness: Floats) -> Floats:
         """[score, low, high] of rows that are within one block of each series, of which they are the first `counts`."""
         begun = np.flatnonzero((counts > 0) & (self.seen % BLOCK == 0))
         if len(begun):
@@ -141,7 +153,7 @@ class _Series:
             self._rates.refit(begun)
         known = np.arange(len(values))[:, None] < counts
         statistics = np.stack([each for c in self.components for each in c.measure(at_us, values, counts)])
-        evidence = np.where(known, self._evidence(statistics), 0.0)
+        evidence = np.where(known, (self._rarest(statistics) + _evidence_of(newness)) / 2, 0.0)
         log_rate = self._rates.log_rate(evidence)
         record = self._records.run(at_us, evidence, known)
         score = np.where(record, 1 / (1 + 10.0 ** (_STEEPNESS * (log_rate - self._log_budget))), 0.0)
@@ -154,7 +166,7 @@ class _Series:
         self.seen += counts
         return np.stack([score, low, high])
 
-    def _evidence(self, statistics: Floats) -> Floats:
+    def _rarest(self, statistics: Floats) -> Floats:
         rarity = np.minimum(np.nan_to_num(self._extremes.rarity(statistics)), _CAP)
         rarest = np.sort(np.maximum.reduceat(rarity, self._first_sides, axis=0), axis=0)[-_RAREST:]
         total = rarest[0]
@@ -201,3 +213,9 @@ class _Series:
             part.restore(state[name])
         for component, own in zip(self.components, state["components"], strict=True):
             component.restore(own)
+
+
+def _evidence_of(newness: Floats) -> Floats:
+    """On the scale of rarity: nothing where the value is within what was seen."""
+    power = np.log10(np.maximum(newness, 1e-12) / _NEW_AT)
+    return np.where(newness > 0, np.clip(_NEW_EVIDENCE + power, 0.0, _CAP), 0.0)
