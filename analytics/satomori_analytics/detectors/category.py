@@ -46,11 +46,14 @@ class Category:
         self._categories: Floats = np.full((series, _FEATURES, _CATEGORIES, 5), _EMPTY)  # by rising _LOW
 
     def score(self, at_us: Times, values: Floats) -> Scores:
-        emitted = self._quieted(at_us, self.distance(at_us, values))
+        emitted = self._quieted(at_us, np.nan_to_num(self.distance(at_us, values)))
         return Scores(squash(emitted, self.limit), emitted >= self.limit)
 
     def distance(self, at_us: Times, values: Floats) -> Floats:
-        """How far each value, or its level of late, is from all that was, as a share of its range; 0 within it."""
+        """How far each value, or its level of late, is from all that was, as a share of its range; 0 within it.
+
+        NaN while too little of a series was seen.
+        """
         if not values.size:
             return np.zeros(values.shape)
         if not len(self._seen):
@@ -65,7 +68,7 @@ class Category:
                 distance[start] = np.where(ripe[start], self._learn_new(int(at_us[start]), features[start]), 0.0)
                 start += 1
             size = min(2 * known + 1, _BLOCK_ROWS_MAX)
-        return distance
+        return np.where(ripe, distance, np.nan)
 
     def _features(self, at_us: Times, values: Floats) -> tuple[Floats, Marks]:
         """Value and mean of the last 16 known ones, [rows, series, 2], NaN if unknown; and whether enough was seen."""

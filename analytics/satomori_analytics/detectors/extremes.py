@@ -38,7 +38,7 @@ class Extremes:
             self._maxima[full, :, self._pushed[full] % _MAXIMA] = np.where(np.isfinite(maxima), maxima, np.nan)
             self._pushed[full] += 1
             self._block[:, part] = -np.inf
-            used = min(int(self._pushed[part].max(initial=1)), _MAXIMA)
+            used = min(1 << int(self._pushed[part].max(initial=1) - 1).bit_length(), _MAXIMA)
             self._tails[:, :, part] = np.stack([each.T for each in fit(self._maxima[part, :, :used])])
 
     def rarity(self, statistics: Floats) -> Floats:
@@ -77,7 +77,7 @@ class Extremes:
 
 
 def fit(maxima: NDArray[np.float32]) -> tuple[Floats, Floats, Floats]:
-    """Threshold, scale and shape over the last axis; NaN where fewer than eight are known."""
+    """Threshold, scale and shape over the last axis, a power of two; NaN where fewer than eight are known."""
     ordered = np.sort(maxima, axis=-1).astype(np.float64)  # what is not known comes last
     count = np.isfinite(ordered).sum(axis=-1)
     half, place = count // 2, np.arange(ordered.shape[-1])
@@ -100,11 +100,7 @@ def fit(maxima: NDArray[np.float32]) -> tuple[Floats, Floats, Floats]:
 
 
 def _sum(values: Floats) -> Floats:
-    """Over the last axis by halves: the same additions whatever number of series is fitted with it."""
-    length = 1 << max(values.shape[-1] - 1, 0).bit_length()
-    if length != values.shape[-1]:
-        padding = [(0, 0)] * (values.ndim - 1) + [(0, length - values.shape[-1])]
-        values = np.pad(values, padding)
+    """Over the last axis, a power of two, by halves: the same additions whatever series are fitted together."""
     while values.shape[-1] > 1:
         values = values[..., : values.shape[-1] // 2] + values[..., values.shape[-1] // 2 :]
     return values[..., 0]

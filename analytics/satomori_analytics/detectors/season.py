@@ -35,12 +35,18 @@ class Season:
         self._count = np.zeros((_DAYS, _SLOTS, series), np.int32)
         self._day = np.full((_DAYS, _SLOTS, series), _NONE, np.int64)
         self._usual = np.full((2, _SLOTS, series), np.nan)
+        self._fitted_day = np.full(series, _NONE)
         self._recent = Recent(series)
         self.expected = np.empty((0, series))  # of the rows that were measured last; not part of the state
 
     def refit(self, chosen: Counts, at_us: Times) -> None:
         """The profile of the chosen series from the whole days before `at_us`."""
         today = (at_us + self._offset_us) // _DAY_US
+        new = today > self._fitted_day[chosen]
+        chosen, today = chosen[new], today[new]
+        if not len(chosen):
+            return
+        self._fitted_day[chosen] = today
         day, count = self._day[:, :, chosen], self._count[:, :, chosen]
         past = (count > 0) & (day < today) & (day >= today - _DAYS)
         means = np.where(past, self._sum[:, :, chosen] / np.maximum(count, 1), np.nan)
@@ -96,12 +102,14 @@ class Season:
             "count": self._count,
             "day": self._day,
             "usual": self._usual,
+            "fitted_day": self._fitted_day,
         }
         return {name: pack(array) for name, array in arrays.items()} | {"recent": self._recent.state()}
 
     def restore(self, state: dict[str, Any]) -> None:
         self._sum, self._count = unpack(state["sum"]), unpack(state["count"])
         self._day, self._usual = unpack(state["day"]), unpack(state["usual"])
+        self._fitted_day = unpack(state["fitted_day"])
         self._recent.restore(state["recent"])
 
 

@@ -86,10 +86,15 @@ class Univariate:
         order = np.argsort(~known, axis=0, kind="stable")
         times, present = at_us[order], np.take_along_axis(values, order, axis=0)
         newness = np.take_along_axis(self._category.distance(at_us, values), order, axis=0)
-        left, done = known.sum(axis=0), np.zeros(columns, np.intp)
+        left, done, whole = known.sum(axis=0), np.zeros(columns, np.intp), bool(known.all())
         out = np.stack([np.zeros(values.shape), *(np.full(values.shape, np.nan) for _ in range(2))])
         while left.any():
             counts = np.minimum(left, BLOCK - self._series.seen % BLOCK)
+            if whole and (counts == counts[0]).all() and (done == done[0]).all():  # nothing has to be picked out
+                part = slice(int(done[0]), int(done[0] + counts[0]))
+                out[:, part] = self._series.judge(times[part], present[part], counts, newness[part])
+                left, done = left - counts, done + counts
+                continue
             height = np.arange(counts.max())[:, None]
             inside, place = height < counts, np.minimum(done + height, rows - 1)
             here = np.where(inside, np.take_along_axis(present, place, axis=0), np.nan)
@@ -153,7 +158,9 @@ class _Series:
             self._rates.refit(begun)
         known = np.arange(len(values))[:, None] < counts
         statistics = np.stack([each for c in self.components for each in c.measure(at_us, values, counts)])
-        evidence = np.where(known, (self._rarest(statistics) + _evidence_of(newness)) / 2, 0.0)
+        rarest = self._rarest(statistics)
+        evidence = np.where(np.isnan(newness), rarest, (rarest + _evidence_of(newness)) / 2)
+        evidence = np.where(known, evidence, 0.0)
         log_rate = self._rates.log_rate(evidence)
         record = self._records.run(at_us, evidence, known)
         score = np.where(record, 1 / (1 + 10.0 ** (_STEEPNESS * (log_rate - self._log_budget))), 0.0)
@@ -217,5 +224,5 @@ class _Series:
 
 def _evidence_of(newness: Floats) -> Floats:
     """On the scale of rarity: nothing where the value is within what was seen."""
-    power = np.log10(np.maximum(newness, 1e-12) / _NEW_AT)
+    power = np.log10(np.fmax(newness, 1e-12) / _NEW_AT)
     return np.where(newness > 0, np.clip(_NEW_EVIDENCE + power, 0.0, _CAP), 0.0)
