@@ -16,11 +16,12 @@ import numpy as np
 from sqlalchemy import Engine
 
 from satomori_analytics.findings import Judged, Standing, keep, load_standing
-from satomori_analytics.playbook import Derived, Playbook, Playbooks, Watch
+from satomori_analytics.playbook import Playbook, Playbooks
 from satomori_analytics.pools import Here, Job, Pool, by_group
+from satomori_analytics.redundancy import peers_of
 from satomori_analytics.settings import AnalyticsSettings
 from satomori_analytics.silence import Heard, judge_silence
-from satomori_analytics.slow import Aggregates, Due, Item, References, Slow, items_of
+from satomori_analytics.slow import Aggregates, Due, Item, References, Slow, What, items_of
 from satomori_analytics.standing_silence import SilenceKeeper
 from satomori_analytics.views import Series
 from satomori_analytics.work import Task, do
@@ -55,7 +56,7 @@ class _Waiting:
     `after_change`: the change that was done before the first that made it due; from there a restart takes it up again.
     """
 
-    what: Derived | Watch
+    what: What
     touched: tuple[int, int]
     quiet_rounds: int = 0
     rounds: int = 0
@@ -188,7 +189,7 @@ class Analyst:
     ) -> Task:  # fmt: skip
         needed = {stream.id: stream for stream in streams}
         metrics = {stream.metric for stream in streams}
-        lookback_s = max(playbook.lookback_s(metric) for metric in metrics)
+        lookback_s = max(playbook.lookback_s(stream.metric, stream.interval_s) for stream in streams)
         for derived_name, derived in playbook.derived.items():
             if not derived.every_s and metrics & set(derived.inputs.values()):
                 lookback_s = max(lookback_s, derived.history_s, playbook.lookback_s(derived_name))
@@ -270,7 +271,9 @@ class Analyst:
             job = None
             if asset is not None and playbook is not None:
                 standing = load_standing(self._registry, [asset.id], waiting.touched[0]).get(asset.id, [])
-                job = self._slow.prepare(Due(item, waiting.what, asset, playbook, waiting.touched, tuple(standing)))
+                peers = peers_of(self._world, asset)
+                due = Due(item, waiting.what, asset, playbook, waiting.touched, tuple(standing), peers)
+                job = self._slow.prepare(due)
             if job is None:
                 del self._waiting[item]
                 continue

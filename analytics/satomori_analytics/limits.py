@@ -43,7 +43,7 @@ def fingerprints(key: str) -> frozenset[str]:
 
 def threshold(limit: Limit, asset: WatchedAsset) -> float:
     """The asset's own value where its attributes have one."""
-    own = _number(asset.attributes.get(limit.attribute)) if limit.attribute else None
+    own = number(asset.attributes.get(limit.attribute)) if limit.attribute else None
     if own is not None:
         return own
     value = limit.high if limit.high is not None else limit.low
@@ -52,7 +52,7 @@ def threshold(limit: Limit, asset: WatchedAsset) -> float:
     return value
 
 
-def _number(written: object) -> float | None:
+def number(written: object) -> float | None:
     """An attribute's number; a ledger that came as a CSV has texts, with full-width digits too."""
     if isinstance(written, str):
         try:
@@ -151,6 +151,7 @@ def _episode(
         "metric": view.quantity.name, "unit": view.quantity.unit, "value": float(inside[-1]), "worst": worst,
         "worst_level": int(worst_level), "limit_name": name, "limit": threshold(limit, view.asset), "side": limit.side,
         "hysteresis": limit.hysteresis, "for_s": limit.for_s, "source": limit.source, "on": on,
+        "spoke_us": int(view.at_us[stretch.first]),
     }  # fmt: skip
     return Episode(
         subject=subject,

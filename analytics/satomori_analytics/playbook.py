@@ -177,13 +177,46 @@ class Outlook:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """What else shows what a metric shows, so that a slow divergence can be told; without an entry it can't be.
+
+    Witnesses: the same metric of the class's other assets (`alike`), and the asset's own `partners`. `least`: the
+    smallest divergence worth a visit, in the metric's unit. `alone`: who is to blame where it diverges alone: the
+    sensor of what all share (weather) or what partners fix by physics; the asset where it is its own state. Where one
+    of `together` has left its own witnesses too, it is the asset.
+    """
+
+    least: float
+    source: str
+    alone: Literal["sensor", "asset"] = "sensor"
+    alike: bool = True
+    partners: tuple[str, ...] = ()
+    together: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.least > 0:
+            raise ValueError("least must be above zero")
+        if not self.alike and len(self.partners) < 2:
+            raise ValueError("two partners are the least that can tell, or alike = true")
+
+
+@dataclass(frozen=True, slots=True)
 class Sensor:
-    """When a sensor of this class is called silent (so many intervals), or spiky (so many spikes in a time)."""
+    """When a sensor of this class is called silent (so many intervals), or spiky (so many spikes in a time).
+
+    The time of the spikes is at least twelve intervals for each of them. A battery is told of `battery_ahead_d` before
+    it reaches `battery_low_v`; an asset's attribute `battery_low_v` stands before that.
+    """
 
     silent_factor: float = 6.0
     silent_least_s: float = 120.0
     spikes: int = 3
     spikes_within_s: float = 1800.0
+    battery_low_v: float = 3.0
+    battery_ahead_d: float = 30.0
+
+    def spikes_us(self, interval_s: float) -> int:
+        return int(max(self.spikes_within_s, 12 * self.spikes * interval_s) * 1e6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,15 +233,16 @@ class Playbook:
     limit: dict[str, Limit] = field(default_factory=dict)
     watch: dict[str, Watch] = field(default_factory=dict)
     forecast: dict[str, Outlook] = field(default_factory=dict)
+    evidence: dict[str, Evidence] = field(default_factory=dict)
     sensor: Sensor = field(default_factory=Sensor)
 
-    def lookback_s(self, name: str) -> float:
+    def lookback_s(self, name: str, interval_s: float = 0.0) -> float:
         """How much of a series' past has to be read to judge its next value."""
         metric = self.metric.get(name, Metric())
         flat_s = metric.flat.fail_s if metric.flat else 0.0
         step_s = 12 * 3600.0 if metric.wmo_step else 0.0
         limits_s = max((limit.for_s for limit in self.limit.values() if limit.on == name), default=0.0)
-        return max(flat_s, step_s, limits_s, self.sensor.spikes_within_s) + 600
+        return max(flat_s, step_s, limits_s, self.sensor.spikes_us(interval_s) / 1e6) + 600
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from satomori_analytics.playbook import (
     HISTORY_S,
     LEVELS,
     Derived,
+    Evidence,
     Limit,
     Metric,
     Outlook,
@@ -27,7 +28,9 @@ from satomori_core.metrics import catalogue
 from satomori_core.settings import suggest, try_structure
 
 Table = Mapping[str, Any]
-_KINDS: Mapping[str, type] = {"metric": Metric, "derived": Derived, "limit": Limit, "watch": Watch, "forecast": Outlook}
+_KINDS: Mapping[str, type] = {
+    "metric": Metric, "derived": Derived, "limit": Limit, "watch": Watch, "forecast": Outlook, "evidence": Evidence,
+}  # fmt: skip
 _TEXTS = ("source", "ja", "en", "advice_ja", "advice_en")
 _JAPANESE = re.compile(r"[\u3041-\u30ff\u4e00-\u9fff]")
 _LATIN = re.compile(r"[A-Za-z]")
@@ -125,7 +128,7 @@ class _Reading:
             return []
         if kind == "forecast":
             return [key for key in ("watch", "warning", "options", "varieties") if _moved(entry, before, key)]
-        keys = {"limit": ("high", "low"), "watch": ("options",)}.get(kind, ())
+        keys = {"limit": ("high", "low"), "watch": ("options",), "evidence": ("least",)}.get(kind, ())
         return [key for key in keys if key in entry and entry[key] != before.get(key)]
 
     def levels(self, limits: Mapping[str, Limit]) -> None:
@@ -180,6 +183,11 @@ def _entry_faults(kind: str, name: str, entry: Table, document: Table) -> Iterat
         yield from _limit_faults(entry, document)
     elif kind == "forecast":
         yield from _forecast_faults(name, entry)
+    elif kind == "evidence":
+        yield from (("", text) for text in _unknown_metrics([name]))
+        for key in ("partners", "together"):
+            named = entry.get(key)
+            yield from ((key, text) for text in _unknown_metrics(named if isinstance(named, list) else []))
     else:
         on = entry.get("on")
         yield from (("on", text) for text in _unknown_metrics(on if isinstance(on, list) else []))

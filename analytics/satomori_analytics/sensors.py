@@ -1,9 +1,13 @@
-"""What speaks against the sensor rather than the asset: it is stuck, or it keeps jumping. Pure."""
+"""What a few hours of one series say against its sensor: it is stuck, or it keeps jumping. Pure.
+
+What takes days or other witnesses is in `redundancy`.
+"""
 
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from satomori_analytics.detectors.base import Marks
 from satomori_analytics.detectors.plain import Stuck
@@ -15,7 +19,7 @@ from satomori_core.vocabulary import Cause, Level
 
 
 @dataclass(frozen=True, slots=True)
-class _Fault:
+class SensorFault:
     """A kind of sensor fault in both languages."""
 
     kind: str
@@ -24,14 +28,14 @@ class _Fault:
     source: str
 
 
-_STUCK = _Fault(
+_STUCK = SensorFault(
     "stuck",
     ("の値が動きません（センサー固着の疑い）", " does not move (stuck sensor?)"),
     ("センサーの目詰まり・凍結・断線を点検してください。復旧まで現地の目視を優先してください。",
      "Check the sensor for fouling, ice or a broken wire. Until then trust your eyes on site."),
     "QARTOD flat line test",
 )  # fmt: skip
-_SPIKY = _Fault(
+_SPIKY = SensorFault(
     "spike",
     ("に異常な跳びが続いています（接触不良・ノイズの疑い）", " keeps jumping (loose contact or noise?)"),
     ("配線・コネクター・接地を点検してください。", "Check wiring, connectors and grounding."),
@@ -61,7 +65,7 @@ def _stuck(view: View, metric: Metric) -> list[Episode]:
         since_us = int(view.at_us[stretch.first] - detector.lasted_us[stretch.first, 0])
         evidence = {"value": value, "tolerance": metric.flat.tolerance, "stuck_s": metric.flat.fail_s}
         figures = (f"値 {shown} のまま", f"it stays at {shown}")
-        found.append(_episode(view, _STUCK, stretch, since_us, figures=figures, evidence=evidence))
+        found.append(sensor_episode(view, _STUCK, stretch, since_us, figures=figures, evidence=evidence))
     return found
 
 
@@ -70,16 +74,18 @@ def _spiky(view: View, metric: Metric, rule: Sensor) -> list[Episode]:
     if metric.spike is None or len(view.at_us) < 3:
         return []
     turns = np.concatenate([[0], np.cumsum(_turns(view.values, metric.spike.suspect))])
-    within_us = int(rule.spikes_within_s * 1e6)
+    within_us = rule.spikes_us(view.quantity.stream.interval_s if view.quantity.stream else 0.0)
+    first = np.searchsorted(view.at_us, view.at_us - within_us, side="right")
     # There and back is one spike, however many values it lasted.
-    count = (turns[1:] - turns[np.searchsorted(view.at_us, view.at_us - within_us, side="right")] + 1) // 2
+    count = (turns[1:] - turns[first] + 1) // 2
+    count[_restless(view.values, metric.spike.suspect, first)] = 0
     found = []
     for stretch in stretches(count >= rule.spikes):
         most = int(count[stretch.first : stretch.last + 1].max())
         evidence = {"spikes": most, "within_s": rule.spikes_within_s, "suspect": metric.spike.suspect}
         figures = (f"{duration_ja(within_us)}に{most}回", f"{most} times within {duration_en(within_us)}")
         found.append(
-            _episode(view, _SPIKY, stretch, int(view.at_us[stretch.first]), figures=figures, evidence=evidence)
+            sensor_episode(view, _SPIKY, stretch, int(view.at_us[stretch.first]), figures=figures, evidence=evidence)
         )
     return found
 
@@ -95,15 +101,25 @@ def _turns(values: Floats, jump: float) -> Marks:
     return turns
 
 
+def _restless(values: Floats, jump: float, first: NDArray[np.intp]) -> Marks:
+    """Rows since `first` of which half of the steps are larger than a quarter of `jump`: noise, not spikes."""
+    step = np.abs(np.diff(values, prepend=values[:1]))
+    large = np.concatenate([[0], np.cumsum(step > jump / 4)])
+    known = np.concatenate([[0], np.cumsum(np.isfinite(step))])
+    return np.asarray(large[1:] - large[first] > 0.5 * (known[1:] - known[first]))
+
+
 def _held(alarm: Marks, known: Marks) -> Marks:
     """A row without a value says nothing: it stays as the row before it."""
     place = np.maximum.accumulate(np.where(known, np.arange(len(alarm)), 0))
     return np.asarray(alarm[place] & known[place])
 
 
-def _episode(
-    view: View, fault: _Fault, stretch: Stretch, since_us: int, *, figures: tuple[str, str], evidence: dict[str, Any]
+def sensor_episode(
+    view: View, fault: SensorFault, stretch: Stretch, since_us: int, *, figures: tuple[str, str],
+    evidence: dict[str, Any],
 ) -> Episode:  # fmt: skip
+    """What is held against the sensor of a view, on the rows of a stretch."""
     stream, quantity = view.quantity.stream, view.quantity
     if stream is None:
         raise AssertionError
@@ -128,5 +144,11 @@ def _episode(
         seen_us=int(view.at_us[stretch.last]),
         confidence=0.9,
         figures=figures,
-        evidence={"metric": quantity.name, "unit": quantity.unit, "source": fault.source, **evidence},
+        evidence={
+            "metric": quantity.name,
+            "unit": quantity.unit,
+            "source": fault.source,
+            "spoke_us": int(view.at_us[stretch.first]),
+            **evidence,
+        },
     )

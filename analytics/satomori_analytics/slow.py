@@ -5,7 +5,7 @@ They wait in a queue until the fresh data are judged, and are done a few at a ti
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,16 @@ import numpy as np
 from satomori_analytics import detectors
 from satomori_analytics.derive import derive
 from satomori_analytics.episodes import Episode, Floats, Times
+from satomori_analytics.evidence import grid
 from satomori_analytics.findings import Judged, Standing
 from satomori_analytics.playbook import Derived, Playbook, Watch
 from satomori_analytics.pools import Job
+from satomori_analytics.redundancy import Neighbourhood, Redundancy, fingerprints, judge_redundancy
 from satomori_analytics.views import View, quantity_of
 from satomori_analytics.watching import Rows, Watched, judge_alone, judge_joint, learn, to_rows
-from satomori_analytics.work import Outcome, Task, judge_derived, stream_of
+from satomori_analytics.work import Outcome, Task, judge_derived, resting_on, stream_of
 from satomori_analytics.world import Stream, WatchedAsset
-from satomori_core.clock import DAY_US
+from satomori_core.clock import DAY_US, HOUR_US
 from satomori_core.vocabulary import Quality
 from satomori_store.port import Aggregate, ObservationStore
 
@@ -98,9 +100,13 @@ def _identity(watch: Watch, channels: tuple[int, ...]) -> list[Any]:
     return [watch.detector, dict(watch.options), watch.every_s, list(channels)]
 
 
-def items_of(asset: WatchedAsset, playbook: Playbook, stream: Stream) -> list[tuple[Item, Derived | Watch]]:
+What = Derived | Watch | Redundancy
+
+
+def items_of(asset: WatchedAsset, playbook: Playbook, stream: Stream) -> list[tuple[Item, What]]:
     """What has to be judged anew when this datastream of the asset has new values."""
-    found: list[tuple[Item, Derived | Watch]] = [
+    found: list[tuple[Item, What]] = [(Item(asset.id, "redundancy"), Redundancy())]
+    found += [
         (Item(asset.id, name), derived)
         for name, derived in playbook.derived.items()
         if derived.every_s and stream.metric in derived.inputs.values()
@@ -117,11 +123,12 @@ class Due:
     """One item that has to be judged again, with all that it needs to know. `touched`: first and last µs."""
 
     item: Item
-    what: Derived | Watch
+    what: What
     asset: WatchedAsset
     playbook: Playbook
     touched: tuple[int, int]
     standing: tuple[Standing, ...]
+    peers: Mapping[int, Sequence[Stream]] = field(default_factory=dict)
 
     @property
     def window(self) -> tuple[int, int]:
@@ -143,6 +150,8 @@ class Slow:
         """None where there is nothing to say yet."""
         if isinstance(due.what, Derived):
             return self._derived(due, due.what)
+        if isinstance(due.what, Redundancy):
+            return self._redundancy(due)
         if due.item.stream is None:
             return self._joint(due, due.what)
         return self._alone(due, due.what)
@@ -159,6 +168,21 @@ class Slow:
             inputs[metric] = (times + every_us, values, float(max(derived.every_s, stream.interval_s)))
         task = Task(due.asset, due.playbook, {}, {}, due.window[1], due.standing)
         return partial(_do_derived, task, due.item.name, derived, inputs, due.touched[0])
+
+    def _redundancy(self, due: Due) -> Job:
+        streams = {s.id: s for s in (*due.asset.streams, *(p for peers in due.peers.values() for p in peers))}
+        until_us = due.touched[1] + 1
+        window, touched_us = (due.window[0], until_us), due.touched[0] - DAY_US
+        columns = []
+        for number in streams:
+            (at_us, mean), (_, high), (_, low) = (
+                self.aggregates.read(number, HOUR_US, aggregate, window, touched_us)
+                for aggregate in ("mean", "max", "min")
+            )
+            columns.append((at_us, mean, high - low))
+        column = {number: place for place, number in enumerate(streams)}
+        near = Neighbourhood(due.asset, due.playbook, due.peers, grid(columns, *window), column, due.touched[1])
+        return partial(_do_redundancy, near, (due.touched[0], until_us))
 
     def _alone(self, due: Due, watch: Watch) -> Job | None:
         stream = next((s for s in due.asset.streams if s.id == due.item.stream), None)
@@ -200,8 +224,10 @@ class Slow:
             s.on.get("score") for s in due.standing if s.fingerprint == watched.fingerprint and s.until_us is None
         )
         channels = [quantity_of(s) for s in streams]
+        # A machine's channels together outlive one bad sensor; a pair does not.
+        rests = tuple(streams) if len(streams) == 2 else ()
         judge = partial(judge_joint, watched, channels, rows, reference, next(open_since, None))
-        return partial(_do_watch, watched, (due.touched[0], window[1]), judge)
+        return partial(_do_watch, watched, (due.touched[0], window[1]), partial(_rested, rests, judge))
 
     def _learn(self, watched: Watched, streams: Sequence[Stream], until_us: int) -> dict[str, Any] | None:
         """From the first rows that are in the store, day after day until there are enough of them."""
@@ -240,3 +266,11 @@ def _do_derived(
 
 def _do_watch(watched: Watched, window: tuple[int, int], judge: Callable[[], list[Episode]]) -> Outcome:
     return Outcome(judged=[Judged(frozenset({watched.fingerprint}), *window, judge())])
+
+
+def _do_redundancy(near: Neighbourhood, window: tuple[int, int]) -> Outcome:
+    return Outcome(judged=[Judged(fingerprints(near.asset), *window, judge_redundancy(near))])
+
+
+def _rested(rests: tuple[Stream, ...], judge: Callable[[], list[Episode]]) -> list[Episode]:
+    return [resting_on(episode, rests) for episode in judge()] if rests else judge()

@@ -1,13 +1,13 @@
 """One asset's piece of work: all that it needs in, marks and episodes out. Pure and picklable: for any process."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from satomori_analytics import limits, sensors
 from satomori_analytics.derive import derive
-from satomori_analytics.episodes import Floats, Times
+from satomori_analytics.episodes import Episode, Floats, Times
 from satomori_analytics.findings import Judged, Standing, carried_at
 from satomori_analytics.judge import judge_series
 from satomori_analytics.playbook import Derived, Playbook
@@ -85,7 +85,14 @@ def judge_derived(task: Task, name: str, derived: Derived, series: tuple[Times, 
     """`series`: (times, values) of the derived quantity, at least one."""
     view = View(task.asset, Quantity(name, derived.unit, derived.ja, derived.en), *series)
     episodes = limits.judge_limits(view, task.playbook, carried_at(task.standing, int(view.at_us[0])))
+    streams = [stream_of(task.asset, metric) for metric in derived.inputs.values()]
+    episodes = [resting_on(episode, [stream for stream in streams if stream]) for episode in episodes]
     return Judged(limits.fingerprints(view.key), from_us, task.until_us, episodes)
+
+
+def resting_on(episode: Episode, streams: Sequence[Stream]) -> Episode:
+    """With the datastreams that it is made of: a fault of one of their sensors explains it."""
+    return replace(episode, evidence={**episode.evidence, "inputs": [stream.id for stream in streams]})
 
 
 def stream_of(asset: WatchedAsset, metric: str) -> Stream | None:

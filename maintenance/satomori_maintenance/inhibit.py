@@ -1,7 +1,7 @@
 """Which alert explains which: people are told of the cause, not of what follows from it. Pure.
 
 - A silent gateway explains the silence of the sensors behind it.
-- A sensor found faulty explains trouble that its own datastream reports.
+- A sensor found faulty explains trouble that its own datastream reports, or that is derived of it.
 
 Only what began no earlier than its explanation is explained by it: a bridge that was in danger before the flood
 took its sensor stays in danger, and a sensor that was dead before its gateway went is its own cause.
@@ -19,7 +19,8 @@ SILENT = "silent"
 class Candidate:
     """An open or lately resolved alert. `gateway`: the silent one, or the one that its sensor is behind.
 
-    `interval_us`: how often its datastream brings a value, hence how sure `since_us` is.
+    `inputs`: further datastreams that it is made of, or (a device's clock) that it takes along. `interval_us`: how
+    often its datastream brings a value, hence how sure `since_us` is.
     """
 
     alert_id: int
@@ -30,6 +31,11 @@ class Candidate:
     datastream: int | None = None
     gateway: str | None = None
     interval_us: int = 0
+    inputs: frozenset[int] = frozenset()
+
+    @property
+    def datastreams(self) -> frozenset[int]:
+        return self.inputs | ({self.datastream} if self.datastream is not None else set())
 
 
 def explanations(candidates: Iterable[Candidate], now_us: int, hold_us: int) -> dict[int, int]:
@@ -45,8 +51,9 @@ def explanations(candidates: Iterable[Candidate], now_us: int, hold_us: int) -> 
             continue
         if candidate.cause is Cause.GATEWAY and candidate.gateway is not None:
             gateways.setdefault(candidate.gateway, []).append(candidate)
-        elif candidate.cause is Cause.SENSOR and candidate.datastream is not None:
-            sensors.setdefault(candidate.datastream, []).append(candidate)
+        elif candidate.cause is Cause.SENSOR:
+            for datastream in candidate.datastreams:
+                sensors.setdefault(datastream, []).append(candidate)
     explained = {c.alert_id: _explanation(c, gateways, sensors) for c in candidates}
     return {alert: by.alert_id for alert, by in explained.items() if by is not None}
 
@@ -56,8 +63,8 @@ def _explanation(
 ) -> Candidate | None:
     if alert.cause is Cause.SENSOR and alert.kind == SILENT and alert.gateway is not None:
         possible = [g for g in gateways.get(alert.gateway, ()) if _may_follow(alert, g)]
-    elif alert.cause is Cause.ASSET and alert.datastream is not None:
-        possible = [s for s in sensors.get(alert.datastream, ()) if _may_follow(alert, s)]
+    elif alert.cause is Cause.ASSET:
+        possible = [s for d in alert.datastreams for s in sensors.get(d, ()) if _may_follow(alert, s)]
     else:
         return None
     return min(possible, key=lambda c: (c.resolved_us is not None, c.since_us, c.alert_id), default=None)

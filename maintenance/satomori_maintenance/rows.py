@@ -131,7 +131,7 @@ def explain(session: Session, now_us: int, hold_us: int) -> list[Alert]:
 def _candidates(session: Session, now_us: int, hold_us: int) -> tuple[list[Candidate], list[Alert]]:
     """Alerts that stand or ended within the hold time; and the rows of those that stand."""
     rows = session.execute(
-        select(Alert, Finding.kind, Finding.gateway_id, Datastream)
+        select(Alert, Finding.kind, Finding.gateway_id, Finding.evidence, Datastream)
         .join(Finding, Finding.id == Alert.finding_id)
         .outerjoin(Datastream, Datastream.id == Finding.datastream_id)
         .where(Alert.historical.is_(False))
@@ -149,8 +149,9 @@ def _candidates(session: Session, now_us: int, hold_us: int) -> tuple[list[Candi
             datastream=datastream.id if datastream is not None else None,
             gateway=_gateway(alert, gateway_id, behind.get(datastream.device_id) if datastream is not None else None),
             interval_us=datastream.interval_s * SECOND_US if datastream is not None else 0,
+            inputs=frozenset(evidence.get("inputs", ())),
         )
-        for alert, kind, gateway_id, datastream in rows
+        for alert, kind, gateway_id, evidence, datastream in rows
     ]
     return candidates, [alert for alert, *_ in rows if alert.resolved_us is None]
 

@@ -82,6 +82,15 @@ candidates = st.lists(
 )
 
 
+def test_what_is_derived_of_a_faulty_sensor_is_explained_by_it() -> None:
+    """An index of temperature and humidity rests on both; a device's clock takes all of its datastreams along."""
+    index = replace(TROUBLE, datastream=None, inputs=frozenset({5, 6}))
+    assert explanations([STUCK, index], T0, HOLD) == {4: 3}
+    assert explanations([STUCK, replace(index, inputs=frozenset({5}))], T0, HOLD) == {}
+    clock = replace(STUCK, kind="clock", datastream=None, inputs=frozenset({6, 7}))
+    assert explanations([clock, TROUBLE], T0, HOLD) == {4: 3}
+
+
 @given(candidates, st.integers(T0 + 30 * MINUTE_US, T0 + 80 * MINUTE_US))
 def test_explanations_lead_up_and_never_in_circles(alerts: list[Candidate], now_us: int) -> None:
     """Asset ← sensor ← gateway: a gateway is never explained, asset trouble explains nothing, so somebody is told."""

@@ -1,0 +1,293 @@
+"""Sensor or asset? An asset's sensors by what else shows the same and by their past: clock, swap, noise, drift. Pure.
+
+The figures are `evidence`'s. A kind that explains the values stands before a less specific one: the clock, then an
+exchange, then noise, then drift. What can't be told apart is held against the asset: nothing is explained away.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from satomori_analytics import evidence
+from satomori_analytics.detectors.base import Marks
+from satomori_analytics.episodes import Episode, Floats, Stretch, Subject, stretches
+from satomori_analytics.evidence import Course, Hours
+from satomori_analytics.limits import number
+from satomori_analytics.playbook import Evidence, Playbook
+from satomori_analytics.sensors import SensorFault, sensor_episode
+from satomori_analytics.sentences import amount
+from satomori_analytics.views import View, key_of, quantity_of
+from satomori_analytics.world import Stream, WatchedAsset, World
+from satomori_core.clock import DAY_US, HOUR_US
+from satomori_core.vocabulary import Cause, Level
+
+PEERS_MAX = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Redundancy:
+    """Judged each step, over so much of the past."""
+
+    every_s: int = evidence.STEP_H * 3600
+    history_s: int = evidence.HISTORY_DAYS * 86_400
+
+
+DRIFT = SensorFault(
+    "drift",
+    ("の値が周囲の同種の計測から徐々に外れています（校正ずれ・汚れの疑い）",
+     " drifts away from what others measure (calibration or fouling?)"),
+    ("センサーの校正・汚れ・取付を点検してください。資産そのものの異常を示す他の計測はありません。",
+     "Check its calibration, fouling and mounting. No other measurement says that the asset has changed."),
+    "median of redundant witnesses, each by its own regression; 5 robust deviations of four weeks (our choice)",
+)  # fmt: skip
+NOISE = SensorFault(
+    "noise",
+    ("の値のばらつきが平常より大きくなっています（ノイズ・接触不良の疑い）",
+     " scatters much more than it used to (interference, a bad contact?)"),
+    ("シールド・接地・電源・コネクターを点検してください。", "Check shielding, grounding, supply and connectors."),
+    "range within the hour against the past four weeks', level unchanged: three times (our choice)",
+)  # fmt: skip
+CLOCK = SensorFault(
+    "clock",
+    ("の時刻がずれています（時計の遅れ・時差設定の誤りの疑い）", "'s times are off (clock or time zone set wrong?)"),
+    ("機器の時計と時差の設定を確認してください。この期間の値は時刻がずれて記録されています。",
+     "Set its clock and time zone right. What it has sent meanwhile stands at wrong times."),
+    "phase of the daily wave of all its channels, against the past weeks and its neighbours (our choice)",
+)  # fmt: skip
+SWAPPED = SensorFault(
+    "swapped",
+    ("の値が別のセンサーと入れ替わっています（配線・設定の取り違えの疑い）",
+     " has changed places with another sensor (wiring or addresses mixed up?)"),
+    ("配線・アドレス・登録の対応を確認してください。", "Compare wiring, addresses and the registry."),
+    "each explains the other's past five times better than its own (our choice)",
+)  # fmt: skip
+BATTERY = SensorFault(
+    "battery",
+    ("が下がり、まもなく停止します", " is running down and will stop soon"),
+    ("電池を交換してください。", "Replace the battery."),
+    "trend of a fortnight to the voltage at which the device stops",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbourhood:
+    """An asset and the peers of its datastreams. `column`: each one's place in `hours`; `until_us`: the newest row."""
+
+    asset: WatchedAsset
+    playbook: Playbook
+    peers: Mapping[int, Sequence[Stream]]
+    hours: Hours
+    column: Mapping[int, int]
+    until_us: int = 0
+
+    def mean(self, streams: Sequence[Stream]) -> Floats:
+        return self.hours.mean[:, [self.column[stream.id] for stream in streams]]
+
+    def view(self, stream: Stream) -> View:
+        return View(self.asset, quantity_of(stream), self.hours.at_us, evidence.daily(self.mean([stream]))[:, 0])
+
+
+def peers_of(world: World, asset: WatchedAsset) -> dict[int, tuple[Stream, ...]]:
+    """The same metric of the class's other assets: those of the same municipality first."""
+    like = [other for other in world.assets.values() if other.class_ == asset.class_ and other.id != asset.id]
+    like.sort(key=lambda other: (other.municipality != asset.municipality, other.id))
+    newest = [{stream.metric: stream for stream in other.streams} for other in like]
+    return {
+        stream.id: tuple(of[stream.metric] for of in newest if stream.metric in of)[:PEERS_MAX]
+        for stream in asset.streams
+    }
+
+
+def fingerprints(asset: WatchedAsset) -> frozenset[str]:
+    """The causes that `judge_redundancy` can name."""
+    keys = [key_of(asset, quantity_of(stream)) for stream in asset.streams]
+    kinds = ("drift", "noise", "swapped", "battery", "divergence")
+    return frozenset(
+        [f"{kind}:{key}" for kind in kinds for key in keys] + [f"clock:{stream.device}" for stream in asset.streams]
+    )
+
+
+def judge_redundancy(near: Neighbourhood) -> list[Episode]:
+    """All that the hours say against this asset's sensors; and against the asset, what they can't blame on a sensor."""
+    if not near.hours.steps:
+        return []
+    streams = near.asset.streams
+    explained = {stream.id: np.zeros(near.hours.steps, bool) for stream in streams}
+    found: list[Episode] = []
+    for judge in (_clocks, _swaps, _noises):
+        found += judge(near, explained)
+    found += _divergences(near, explained) + _batteries(near)
+    # What stands at the last whole step stands until the newest row.
+    newer_us = max(near.until_us - int(near.hours.at_us[-1]), 0)
+    return [e if e.until_us is not None else replace(e, seen_us=e.seen_us + newer_us) for e in found]
+
+
+def _clocks(near: Neighbourhood, explained: dict[int, Marks]) -> list[Episode]:
+    found = []
+    for device in dict.fromkeys(stream.device for stream in near.asset.streams):
+        own = [stream for stream in near.asset.streams if stream.device == device]
+        others = [peer for stream in own for peer in near.peers[stream.id]]
+        phases, witnesses = (evidence.phase_h(near.mean(each)) for each in (own, others))
+        course = evidence.clock(phases, witnesses)
+        for stream in own:
+            explained[stream.id] |= course.alarm
+        view = near.view(own[0])
+        for stretch in stretches(course.alarm):
+            hours = float(course.off[stretch.last]) if np.isfinite(course.off[stretch.last]) else 0.0
+            figures = (f"日変化の位相が{hours:+.1f}時間", f"its daily wave is {hours:+.1f} h off")
+            facts = {"hours": hours, "inputs": [stream.id for stream in own]}
+            since_us = _since(near, course, stretch, 3)
+            found.append(
+                _of_device(sensor_episode(view, CLOCK, stretch, since_us, figures=figures, evidence=facts), own[0])
+            )
+    return found
+
+
+def _of_device(episode: Episode, stream: Stream) -> Episode:
+    """It is the device's, not one datastream's."""
+    subject = episode.subject
+    wrong = {Level.WATCH: (f"{stream.device_name}{CLOCK.wrong[0]}", f"{stream.device_name_en}{CLOCK.wrong[1]}")}
+    named = replace(subject, fingerprint=f"clock:{stream.device}", wrong=wrong, datastream=None)
+    # Its newest row was seen when it really was, or a slow clock would make its own finding history.
+    return replace(episode, subject=named, seen_us=episode.seen_us - int(episode.evidence["hours"] * HOUR_US))
+
+
+def _since(near: Neighbourhood, course: Course, stretch: Stretch, days: int) -> int:
+    return int(near.hours.at_us[course.since(stretch.first, days * evidence.STEPS_A_DAY)])
+
+
+def _swaps(near: Neighbourhood, explained: dict[int, Marks]) -> list[Episode]:
+    """With a sensor of the same kind behind the same gateway: that is where wires and addresses get mixed up."""
+    found = []
+    for stream in near.asset.streams:
+        peers = near.peers[stream.id]
+        for other in (peer for peer in peers if peer.gateway == stream.gateway and stream.gateway is not None):
+            rest = [near.column[peer.id] for peer in peers if peer.id != other.id]
+            course = evidence.swapped(near.hours.mean, near.column[stream.id], near.column[other.id], rest)
+            alarm = course.alarm & ~explained[stream.id]
+            explained[stream.id] |= alarm
+            for stretch in stretches(alarm):
+                figures = (
+                    f"{other.device_name}の平常の値を示しています",
+                    f"It shows what {other.device_name_en} usually shows",
+                )
+                facts = {
+                    "with": other.id,
+                    "times_better": float(np.nanmax(course.off[stretch.first : stretch.last + 1])),
+                }
+                since_us = _since(near, course, stretch, 1)
+                found.append(
+                    sensor_episode(near.view(stream), SWAPPED, stretch, since_us, figures=figures, evidence=facts)
+                )
+    return found
+
+
+def _noises(near: Neighbourhood, explained: dict[int, Marks]) -> list[Episode]:
+    """Two channels of an asset that grow restless together are no sensor's fault."""
+    streams = near.asset.streams
+    courses = {stream.id: evidence.noise(near.hours, near.column[stream.id]) for stream in streams}
+    restless = np.sum([course.off >= 0.5 * course.limit for course in courses.values()], axis=0)
+    found = []
+    for stream in streams:
+        course, view = courses[stream.id], near.view(stream)
+        alarm = course.alarm & (restless <= 1) & ~explained[stream.id]
+        explained[stream.id] |= course.alarm
+        for stretch in stretches(alarm):
+            times = 1.0 + float(np.nanmax(course.off[stretch.first : stretch.last + 1]))
+            figures = (f"ばらつきが平常の{times:.1f}倍", f"{times:.1f} times the usual scatter")
+            since_us = _since(near, course, stretch, 1)
+            found.append(sensor_episode(view, NOISE, stretch, since_us, figures=figures, evidence={"times": times}))
+    return found
+
+
+def _divergences(near: Neighbourhood, explained: Mapping[int, Marks]) -> list[Episode]:
+    by_metric = {stream.metric: stream for stream in near.asset.streams}
+    courses: dict[str, Course] = {}
+    for metric, rule in near.playbook.evidence.items():
+        if metric in by_metric:
+            stream = by_metric[metric]
+            said_by = _witnesses(near, stream, rule)
+            own, witnesses = (evidence.daily(near.mean(streams)) for streams in ([stream], said_by))
+            alike = np.array([witness.metric == metric for witness in said_by], bool)
+            courses[metric] = evidence.divergence(own[:, 0], witnesses, least=rule.least, alike=alike)
+    found = []
+    for metric, course in courses.items():
+        rule, stream = near.playbook.evidence[metric], by_metric[metric]
+        company = np.zeros(near.hours.steps, bool)
+        for other in rule.together:
+            if other in courses:
+                company |= ~(np.abs(courses[other].off) < 0.6 * courses[other].limit) & np.isfinite(courses[other].off)
+        for stretch in stretches(course.alarm & ~explained[stream.id]):
+            joint = bool(company[stretch.first])
+            found.append(_diverges(near, stream, course, stretch, rule, joint=joint))
+    return found
+
+
+def _witnesses(near: Neighbourhood, stream: Stream, rule: Evidence) -> list[Stream]:
+    partners = [own for own in near.asset.streams if own.metric in rule.partners]
+    return [*partners, *(near.peers[stream.id] if rule.alike else ())]
+
+
+def _diverges(
+    near: Neighbourhood, stream: Stream, course: Course, stretch: Stretch, rule: Evidence, *, joint: bool
+) -> Episode:  # fmt: skip
+    view = near.view(stream)
+    off, limit = (
+        float(each[stretch.first : stretch.last + 1][_last(course, stretch)]) for each in (course.off, course.limit)
+    )
+    shown, most = amount(off, stream.unit), amount(limit, stream.unit)
+    figures = (
+        f"{view.quantity.ja}の食い違い {shown}（許容 {most}）",
+        f"{view.quantity.en} is off by {shown} (limit {most})",
+    )
+    facts = {"off": off, "limit": limit, "together": joint, "source": rule.source}
+    episode = sensor_episode(view, DRIFT, stretch, _since(near, course, stretch, 1), figures=figures, evidence=facts)
+    if rule.alone == "sensor" and not joint:
+        return episode
+    return replace(episode, subject=_of_asset(view, stream, joint=joint))
+
+
+def _last(course: Course, stretch: Stretch) -> int:
+    """Within the stretch: its last row with a figure."""
+    return int(np.flatnonzero(np.isfinite(course.off[stretch.first : stretch.last + 1]))[-1])
+
+
+def _of_asset(view: View, stream: Stream, *, joint: bool) -> Subject:
+    advice = (
+        ("関連する計測も同時に外れているため、計器でなく資産の変化と考えられます。現地を点検してください。",
+         "Related channels have left their usual together, so the asset has changed, not a sensor. Inspect it.")
+        if joint else
+        ("現地で資産の状態を確認してください。計器の狂いとは、この計測だけでは区別できません。",
+         "Look at the asset on site. This measurement alone can't tell it from a sensor that is off.")
+    )  # fmt: skip
+    return Subject(
+        fingerprint=f"divergence:{view.key}", kind="divergence", cause=Cause.ASSET, asset=view.asset.id,
+        place=view.asset.place, detector="divergence",
+        wrong={Level.WATCH: (f"{view.quantity.ja}が、同種の資産や関連する計測の示す値から外れています",
+                             f"{view.quantity.en} has left what like assets or related channels show")},
+        advice={Level.WATCH: advice}, datastream=stream.id, gateway=stream.gateway,
+    )  # fmt: skip
+
+
+def _batteries(near: Neighbourhood) -> list[Episode]:
+    found = []
+    rule = near.playbook.sensor
+    for stream in near.asset.streams:
+        if stream.metric != "battery":
+            continue
+        view = near.view(stream)
+        own = number(near.asset.attributes.get("battery_low_v"))
+        low_v = rule.battery_low_v if own is None else own
+        days = evidence.battery_days(view.at_us, view.values, low_v)
+        for stretch in stretches(days <= rule.battery_ahead_d):
+            left, volts = float(days[stretch.last]), float(view.values[stretch.last])
+            empty_us = int(view.at_us[stretch.last] + left * DAY_US)
+            figures = (
+                f"電圧 {amount(volts, 'V')}、あと約{left:.0f}日で{amount(low_v, 'V')}",
+                f"{amount(volts, 'V')}, {amount(low_v, 'V')} in about {left:.0f} days",
+            )
+            facts = {"value": volts, "low_v": low_v, "days_left": left, "empty_us": empty_us}
+            since_us = int(view.at_us[stretch.first])
+            found.append(sensor_episode(view, BATTERY, stretch, since_us, figures=figures, evidence=facts))
+    return found

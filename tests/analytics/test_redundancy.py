@@ -1,0 +1,227 @@
+"""Sensor or asset: each kind of sensor fault told from a fault of the asset, causally, and never without evidence."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sqlalchemy import delete
+
+from satomori_analytics import evidence
+from satomori_analytics.episodes import Episode, Floats
+from satomori_analytics.evidence import Hours
+from satomori_analytics.playbook import Evidence, Playbook, Sensor
+from satomori_analytics.redundancy import Neighbourhood, judge_redundancy
+from satomori_analytics.sentences import Place
+from satomori_analytics.world import Stream, WatchedAsset
+from satomori_core.clock import DAY_US, HOUR_US
+from satomori_core.vocabulary import Cause
+from satomori_store.models import Cursor, Finding
+from satomori_store.transactions import changing
+from support.analytics_region import NOON_US, Region
+
+DAYS, FROM_DAY = 90, 60
+HOUR = np.arange(DAYS * 24)
+LATE = HOUR >= FROM_DAY * 24
+
+
+def stream(number: int, metric: str = "water_temperature", asset: str = "a", unit: str = "Cel") -> Stream:
+    return Stream(number, asset, metric, unit, 600, f"node-{asset}", "水温計", "Thermometer", "gw")
+
+
+OWN = stream(1)
+PEERS = tuple(stream(number, asset=f"peer-{number}") for number in range(2, 7))
+RULE = Evidence(least=1.5, source="x")
+
+
+def weather(seed: int = 1) -> tuple[Floats, Floats]:
+    """(means, spreads) of the own series and five peers: one weather, each with its own wandering."""
+    rng = np.random.default_rng(seed)
+    common = 15 + 4 * np.cos((HOUR - 6) * 2 * np.pi / 24) + 5 * np.sin(HOUR / 900)
+    common = common + np.convolve(rng.normal(0, 1, len(HOUR) + 47), np.ones(48) / 7, "valid")
+    wander = np.stack([np.convolve(rng.normal(0, 0.4, len(HOUR) + 11), np.ones(12) / 3.5, "valid") for _ in range(6)])
+    mean = common[:, None] + wander.T + np.linspace(-1, 1, 6)
+    spread = 0.6 + 0.2 * np.abs(rng.normal(0, 1, mean.shape))
+    return mean, spread + np.abs(np.diff(mean, axis=0, prepend=mean[:1]))
+
+
+def judged(mean: Floats, spread: Floats, own: tuple[Stream, ...] = (OWN,), **rules: Evidence) -> list[Episode]:
+    """`mean` and `spread`: the asset's own columns, then those of the peers of its first stream."""
+    asset = WatchedAsset("a", "paddy", "town", Place("一の田", "Paddy 1", "上郷", "Kamigo", "Asia/Tokyo"), {}, own)
+    playbook = Playbook("x", "x", evidence=rules or {"water_temperature": RULE}, sensor=Sensor())
+    peers = {each.id: PEERS if each is own[0] and mean.shape[1] > len(own) else () for each in own}
+    column = {each.id: place for place, each in enumerate((*own, *PEERS))}
+    start_us = NOON_US // DAY_US * DAY_US
+    return judge_redundancy(Neighbourhood(asset, playbook, peers, Hours(start_us, mean, spread), column))
+
+
+def kinds(episodes: list[Episode]) -> list[tuple[str, Cause]]:
+    return [(episode.subject.kind, episode.subject.cause) for episode in episodes]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_nothing_is_held_against_sensors_in_order(seed: int) -> None:
+    assert judged(*weather(seed)) == []
+
+
+def test_a_drift_shows_against_its_neighbours() -> None:
+    """A tenth of a degree a day is found before it is three degrees, and dated to within the first two weeks of it."""
+    mean, spread = weather()
+    mean[LATE, 0] += (HOUR[LATE] - FROM_DAY * 24) / 240
+    (episode,) = judged(mean, spread)
+    assert kinds([episode]) == [("drift", Cause.SENSOR)]
+    days = (episode.evidence["spoke_us"] - NOON_US) / DAY_US - FROM_DAY
+    assert days < 29
+    assert abs(episode.since_us - NOON_US - FROM_DAY * DAY_US) < 14 * DAY_US
+    assert episode.until_us is None
+    ja, en = episode.texts(episode.level, episode.since_us)
+    assert "水温計" in ja
+    assert "Thermometer" in en
+
+
+def test_a_neighbour_that_drifts_is_not_held_against_this_one() -> None:
+    mean, spread = weather()
+    mean[LATE, 3] += (HOUR[LATE] - FROM_DAY * 24) / 120
+    assert judged(mean, spread) == []
+
+
+def test_what_moves_for_all_is_the_weather() -> None:
+    mean, spread = weather()
+    mean[LATE] += 6
+    assert judged(mean, spread) == []
+
+
+def test_without_witnesses_a_drift_is_not_told() -> None:
+    """Where no evidence exists it can't be told, and is not."""
+    mean, spread = weather()
+    mean[LATE, 0] += (HOUR[LATE] - FROM_DAY * 24) / 120
+    assert judged(mean, spread, air_temperature=RULE) == []
+    mean[:, 1:] = np.nan
+    assert judged(mean, spread) == []
+
+
+def test_what_two_channels_say_together_is_the_asset() -> None:
+    """The same divergence is the sensor's alone, and the asset's where a related channel has left its own witnesses."""
+    mean, spread = weather()
+    other, _ = weather(5)
+    own = (OWN, stream(7, "ammonia", unit="[ppm]"), stream(8, "relative_humidity", unit="%"), stream(9, "co2"))
+    mean[LATE, 0] += 4
+    columns = np.concatenate([mean[:, :1], other[:, :3], mean[:, 1:]], axis=1)
+    spreads = np.concatenate([spread[:, :1], np.ones((len(spread), 3)), spread[:, 1:]], axis=1)
+    rule = Evidence(least=1.5, source="x", alike=False, partners=("relative_humidity", "co2"))
+    rules = {"water_temperature": replace(RULE, together=("ammonia",)), "ammonia": replace(rule, alone="asset")}
+    assert kinds(judged(columns, spreads, own, **rules)) == [("drift", Cause.SENSOR)]
+    columns[LATE, 1] += 5
+    found = judged(columns, spreads, own, **rules)
+    assert kinds(found) == [("divergence", Cause.ASSET)] * 2
+    assert found[0].evidence["together"]
+
+
+def test_noise_is_more_scatter_on_the_same_level() -> None:
+    mean, spread = weather()
+    spread[LATE, 0] += 4
+    (episode,) = judged(mean, spread)
+    assert kinds([episode]) == [("noise", Cause.SENSOR)]
+    assert episode.evidence["spoke_us"] - NOON_US < (FROM_DAY + 2) * DAY_US
+
+
+def test_a_machine_that_shakes_more_is_no_noise() -> None:
+    """Scatter that comes with another level is the asset's; so is what two channels do together."""
+    mean, spread = weather()
+    spread[LATE, 0] += 4
+    mean[LATE, 0] += 30
+    assert "noise" not in [kind for kind, _ in kinds(judged(mean, spread, air_temperature=RULE))]
+    mean, spread = weather()
+    own = (OWN, stream(7, "ammonia"))
+    columns, spreads = np.insert(mean, 1, 5.0, axis=1), np.insert(spread, 1, 0.5 + spread[:, 0] / 9, axis=1)
+    spreads[LATE, :2] += 4
+    assert judged(columns, spreads, own, air_temperature=RULE) == []
+
+
+@pytest.mark.parametrize("hours", [9, 3])
+def test_a_clock_that_is_behind(hours: int) -> None:
+    """Local time sent as UTC is nine hours; the neighbours' waves stay, this one's comes too early."""
+    mean, spread = weather()
+    mean[LATE, 0] = np.roll(mean[:, 0], -hours)[LATE]
+    found = judged(mean[:-24], spread[:-24])
+    assert kinds(found) == [("clock", Cause.SENSOR)]
+    assert found[0].evidence["hours"] == pytest.approx(-hours, abs=1.2)
+    assert found[0].evidence["inputs"] == [1]
+    # It was seen when it really was: nine hours after what the clock says.
+    assert found[0].seen_us > NOON_US // DAY_US * DAY_US + (DAYS - 1) * DAY_US + (hours - 2) * HOUR_US
+
+
+def test_two_sensors_that_have_changed_places() -> None:
+    mean, spread = weather()
+    mean[:, 1] += 8
+    mean[LATE, 0], mean[LATE, 1] = mean[LATE, 1].copy(), mean[LATE, 0].copy()
+    (episode,) = judged(mean, spread)
+    assert kinds([episode]) == [("swapped", Cause.SENSOR)]
+    assert episode.evidence["with"] == 2
+
+
+def test_a_battery_is_told_weeks_before() -> None:
+    """A slope of 10 mV a day from 3.6 V reaches 3.0 V in sixty days: told thirty days before, with the day."""
+    own = (stream(1, "battery", unit="V"),)
+    mean = 3.6 + 0.003 * np.random.default_rng(3).normal(size=(len(HOUR), 1))
+    assert judged(mean, np.full(mean.shape, 0.01), own) == []
+    mean[HOUR >= 240, 0] -= (HOUR[HOUR >= 240] - 240) * 0.010 / 24
+    (episode,) = judged(mean, np.full(mean.shape, 0.01), own)
+    assert episode.subject.kind == "battery"
+    start_us = NOON_US // DAY_US * DAY_US
+    assert (episode.since_us - start_us) / DAY_US == pytest.approx(40, abs=3)
+
+
+def _drift(mean: Floats, _: Floats) -> Floats:
+    alike = np.ones(5, bool)
+    days = evidence.daily(mean)
+    return evidence.divergence(days[:, 0], days[:, 1:], least=1.5, alike=alike).off
+
+
+def _clock(mean: Floats, _: Floats) -> Floats:
+    phases = evidence.phase_h(mean)
+    return evidence.clock(phases[:, :1], phases[:, 1:]).off
+
+
+@pytest.mark.parametrize(
+    "figures",
+    [
+        _drift,
+        _clock,
+        lambda mean, spread: evidence.noise(Hours(0, mean, spread), 0).off,
+        lambda mean, _: evidence.swapped(mean, 0, 1, [2, 3, 4, 5]).off,
+    ],
+    ids=["drift", "clock", "noise", "swapped"],
+)
+def test_what_is_said_of_a_step_never_changes(figures: Callable[[Floats, Floats], Floats]) -> None:
+    """Cut off anywhere, the figures before are the same: nothing rests on later rows."""
+    mean, spread = weather()
+    mean[:, 1] += 8
+    mean[LATE, 0] += 3
+    whole = figures(mean, spread)
+    assert np.isfinite(whole).any()
+    for end in (40 * 24, 61 * 24 + 6, 70 * 24 + 12):
+        cut = figures(mean[:end], spread[:end])
+        np.testing.assert_allclose(whole[: len(cut)], cut)
+
+
+def test_on_a_real_store_and_judged_late(region: Region) -> None:
+    """Through the jobs: a drifting thermometer among four is the sensor's; what came weeks late is history."""
+    rng = np.random.default_rng(4)
+    common = 15 + 4 * np.cos((HOUR - 6) * 2 * np.pi / 24)
+    for name in ("a", "b", "c", "d"):
+        region.add_asset(name, "paddy", ["water_temperature"], interval_s=3600)
+        values = common + rng.normal(0, 0.2, len(HOUR))
+        if name == "a":
+            values[LATE] += (HOUR[LATE] - FROM_DAY * 24) / 200
+        region.put(name, "water_temperature", [(NOON_US + int(h) * HOUR_US, float(values[h])) for h in HOUR])
+    region.digest(NOON_US + DAYS * DAY_US)
+    (finding,) = region.findings()
+    assert (finding.kind, finding.cause, finding.asset_id) == ("drift", "sensor", "a")
+    assert (finding.until_us, finding.historical) == (None, False)
+    # The same is history where it is first judged a month later.
+    with changing(region.registry) as session:
+        session.execute(delete(Finding))
+        session.execute(delete(Cursor))
+    region.digest(NOON_US + (DAYS + 30) * DAY_US)
+    assert [row.historical for row in region.findings("drift")] == [True]
