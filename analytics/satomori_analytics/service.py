@@ -8,6 +8,7 @@ from pathlib import Path
 
 from satomori_analytics.forecasts.keeping import Forecaster
 from satomori_analytics.jobs import Analyst, Round
+from satomori_analytics.peers.keeping import Comparer
 from satomori_analytics.playbook_files import load_playbooks
 from satomori_analytics.pools import Cluster, Here, Pool, Processes
 from satomori_analytics.settings import AnalyticsSettings
@@ -40,14 +41,16 @@ def run(state: Path, config: Path | None, settings: AnalyticsSettings) -> None:
             registry, ledger, store, playbooks=playbooks, settings=settings, folder=state / "analytics", pool=pool
         )
         forecaster = Forecaster(registry, store, playbooks, settings)
+        comparer = Comparer(registry, store, settings)
         judging = settings.dask or (f"{settings.workers} processes" if settings.workers else "here")
         log.info("analytics started", classes=len(playbooks.general), own=len(playbooks.own), judging=judging)
         away = False
         while not stop.is_set():
             try:
                 done = analyst.round(now_us(), stop.is_set)
-                # A backlog comes first: forecasts stand on what it brings.
+                # A backlog comes first: forecasts and comparisons stand on what it brings.
                 forecasts = 0 if done.backlog else forecaster.round(now_us(), stop.is_set)
+                unlike = 0 if done.backlog else comparer.round(now_us(), stop.is_set)
             except UnavailableError as error:
                 if not away:
                     log.warning("away", error=str(error))
@@ -58,6 +61,8 @@ def run(state: Path, config: Path | None, settings: AnalyticsSettings) -> None:
                 log.info("back")
                 away = False
             _say(done, analyst)
+            if unlike:
+                log.info("compared with their like", findings=unlike)
             if forecasts:
                 log.info("forecasts made", count=forecasts, waiting=forecaster.waiting)
             stop.wait(_rest_s(done, settings, waiting=analyst.waiting))

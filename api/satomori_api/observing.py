@@ -39,7 +39,8 @@ class Observing:
             self._stores.put(store)
 
     @contextmanager
-    def _store(self) -> Generator[ObservationStore]:
+    def store(self) -> Generator[ObservationStore]:
+        """One that nobody else uses meanwhile. Raise UnavailableError."""
         try:
             store = self._stores.get(timeout=TURN_MOST_S)
         except queue.Empty:
@@ -50,7 +51,7 @@ class Observing:
             self._stores.put(store)
 
     def asset_statuses(self) -> Mapping[str, AssetStatus]:
-        with self._store() as store:
+        with self.store() as store:
             points = store.read_status("asset_status")
         return {point.asset: point for point in points if isinstance(point, AssetStatus)}
 
@@ -58,7 +59,7 @@ class Observing:
         """The newest observation of each datastream (id → its interval) that has any."""
         if not intervals_s:
             return {}
-        with self._store() as store:
+        with self.store() as store:
             columns = store.latest(sorted(intervals_s))
         return {
             datastream: LatestView(
@@ -75,7 +76,7 @@ class Observing:
 
     def ready(self) -> None:
         """Raise UnavailableError where the store can't be read."""
-        with self._store() as store:
+        with self.store() as store:
             store.read_status("asset_status")
 
     def stored(self, changes: Sequence[Change]) -> dict[int, Columns]:
@@ -86,7 +87,7 @@ class Observing:
         found: dict[int, Columns] = {}
         for part in together.values():
             from_us, until_us = min(c.from_us for c in part), max(c.until_us for c in part) + 1
-            with self._store() as store:
+            with self.store() as store:
                 columns = store.read(sorted({c.datastream for c in part}), from_us, until_us)
             for change in part:
                 found[change.change_id] = _within(columns, change)
@@ -100,7 +101,7 @@ class Observing:
             raise RejectedError(
                 "too_many", f"that would be up to {points} values, more than {self.rows_max}; ask for a longer `every`"
             )
-        with self._store() as store:
+        with self.store() as store:
             columns = store.read(sorted(datastreams), from_us, until_us, every_us, aggregate)
         return Observations(columns, every_us, aggregate)
 
@@ -131,7 +132,7 @@ class Observing:
         width = rows * _FIRST_WINDOW_US
         while from_us < until_us and rows > 0:
             end = min(from_us + width, until_us)
-            with self._store() as store:
+            with self.store() as store:
                 part = store.read([datastream], from_us, end)
             part = cut(part, rows)
             yield part

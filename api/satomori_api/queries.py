@@ -13,6 +13,7 @@ from typing import Literal
 
 from sqlalchemy import Engine, func, select
 
+from satomori_analytics.peers.region import Comparison, compare_all, load_region
 from satomori_analytics.triage.order import Event, Ranked, Subject, order
 from satomori_analytics.triage.region import NONE_OPEN, load_open
 from satomori_analytics.triage.rules import Rulebook
@@ -149,6 +150,14 @@ class Queries:
             for view in views
         ]  # fmt: skip
         return order(event, subjects, rulebook)
+
+    def peers(self, viewer: Viewer, asset_id: str) -> list[Comparison]:
+        """The asset against its like; of those, statistics only, whoever owns them. Raise NotFoundError."""
+        with self._sight.session() as session:
+            self._sight.asset(session, viewer, asset_id)
+        now_us = self._clock()
+        with self.observing.store() as store:
+            return compare_all(load_region(self._engine, now_us), store, now_us, [asset_id])
 
     def groups(self, viewer: Viewer) -> list[GroupView]:
         """Groups with a member that the viewer sees; worst first."""

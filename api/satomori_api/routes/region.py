@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
+from satomori_analytics.peers.region import Comparison
 from satomori_api.auth import Context, TheViewer
 from satomori_api.routes.inputs import Word
 from satomori_api.routes.paging import Page
@@ -49,6 +50,14 @@ def assets(
 def asset(viewer: TheViewer, context: Context, asset_id: str) -> Any:  # noqa: ANN401 - made by model_of
     """Its datastreams with their newest values, open findings, and unresolved alerts with advice."""
     return to_wire(context.queries.asset(viewer, asset_id))
+
+
+@router.get(
+    "/assets/{asset_id}/peers", response_model=page_of(Comparison), summary="Against its like / 似た資産との比較"
+)
+def peers(*, viewer: TheViewer, context: Context, page: Page, asset_id: str) -> dict[str, Any]:
+    """Its level and change beside those of assets of its class, age, size and climate; of those statistics only."""
+    return page.of(context.queries.peers(viewer, asset_id))
 
 
 @router.get("/groups", response_model=page_of(GroupView), summary="Groups / 群")
