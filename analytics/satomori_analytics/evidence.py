@@ -6,6 +6,7 @@ faulty are no reference. Our own choice of methods: pair regressions and a media
 sensors), ranges of an hour for the noise, the phase of the daily wave for the clock.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -171,16 +172,14 @@ def held(off: Floats, limit: Floats, hold_steps: int) -> Marks:
     return alarm
 
 
-def noise(hours: Hours, column: int, *, factor: float = 3.0, hold_steps: int = 2) -> Course:
+def noise(hours: Hours, column: int, others: Sequence[int] = (), *, factor: float = 3.0, hold_steps: int = 2) -> Course:
     """The typical range within an hour, freed of the trend, against the past weeks'; `off` is their ratio less one.
 
     It alarms where the ratio reaches `factor` while the level stays where it was: a machine that shakes more, or a
     larger wave, is another level and no noise.
     """
-    mean, spread = hours.mean[:, column], hours.spread[:, column]
-    before = np.concatenate([[np.nan], mean[:-1]])
-    range_ = np.maximum(spread - np.where(np.isfinite(before), np.abs(mean - before), 0.0), 0.0)
-    wobble, level = _trailing_median(range_), daily(mean[:, None])[:, 0]
+    wobble, level = _wobble(hours, column), daily(hours.mean[:, [column]])[:, 0]
+    around = np.stack([_wobble(hours, other) for other in others], axis=1) if len(others) >= 2 else None
     count = hours.steps
     off, limit = np.full(count, np.nan), np.full(count, factor - 1.0)
     teaches = np.isfinite(wobble) & np.isfinite(level)
@@ -195,9 +194,17 @@ def noise(hours: Hours, column: int, *, factor: float = 3.0, hold_steps: int = 2
             continue
         slack = wobble[step] / 3 + 0.5 * (level[rows].max() - level[rows].min())
         moved = level[step] > level[rows].max() + slack or level[step] < level[rows].min() - slack
+        if around is not None:  # restless weather is no sensor's fault: that the others wobble more is allowed for
+            usual *= max(float(np.nan_to_num(_median((around[step] / _median(around[rows].T))[None])[0])), 1.0)
         off[step] = 0.0 if moved else max(wobble[step] / usual - 1.0, 0.0)
         teaches[step] = wobble[step] < (1 + _TEACHES * (factor - 1)) * usual
     return Course(off, limit, held(off, limit, hold_steps))
+
+
+def _wobble(hours: Hours, column: int) -> Floats:
+    mean, spread = hours.mean[:, column], hours.spread[:, column]
+    before = np.concatenate([[np.nan], mean[:-1]])
+    return _trailing_median(np.maximum(spread - np.where(np.isfinite(before), np.abs(mean - before), 0.0), 0.0))
 
 
 def _trailing_median(values: Floats) -> Floats:

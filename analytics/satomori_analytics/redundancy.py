@@ -186,7 +186,12 @@ def _swaps(near: Neighbourhood, explained: dict[int, Marks]) -> list[Episode]:
 def _noises(near: Neighbourhood, explained: dict[int, Marks]) -> list[Episode]:
     """Two channels of an asset that grow restless together are no sensor's fault."""
     streams = near.asset.streams
-    courses = {stream.id: evidence.noise(near.hours, near.column[stream.id]) for stream in streams}
+    courses = {
+        stream.id: evidence.noise(
+            near.hours, near.column[stream.id], [near.column[peer.id] for peer in near.peers[stream.id]]
+        )
+        for stream in streams
+    }
     restless = np.sum([course.off >= 0.5 * course.limit for course in courses.values()], axis=0)
     found = []
     for stream in streams:

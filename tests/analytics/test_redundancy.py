@@ -125,6 +125,13 @@ def test_noise_is_more_scatter_on_the_same_level() -> None:
     assert episode.evidence["spoke_us"] - NOON_US < (FROM_DAY + 2) * DAY_US
 
 
+def test_restless_weather_is_no_noise() -> None:
+    """What scatters more at all neighbours is the weather."""
+    mean, spread = weather()
+    spread[LATE] += 4
+    assert judged(mean, spread) == []
+
+
 def test_a_machine_that_shakes_more_is_no_noise() -> None:
     """Scatter that comes with another level is the asset's; so is what two channels do together."""
     mean, spread = weather()
