@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test check bench campaign fuzz screenshots lock clean
+.PHONY: run test check bench campaign fuzz leaks screenshots lock clean
 
 run: $(VENV)/run.done
 	$(BIN)/satomori up --sample
@@ -41,6 +41,11 @@ FAULTS ?= 60
 campaign: $(VENV)/dev.done
 	tests/install-servers.sh
 	PYTHONPATH=tests $(BIN)/python -m campaign --seed $(SEED) --faults $(FAULTS) $(CAMPAIGN_ARGS)
+
+# Leaks in districts of WNTR's networks against what was really let out: make leaks SEED=7 SCENARIOS=40
+SCENARIOS ?= 40
+leaks: $(VENV)/dev.done
+	PYTHONPATH=tests $(BIN)/python -m leaks.evaluate --seed $(SEED) --scenarios $(SCENARIOS) $(LEAKS_ARGS)
 
 # Pictures of the console for README.md, taken by the browser test of the live sample region.
 screenshots: $(VENV)/dev.done

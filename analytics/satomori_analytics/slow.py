@@ -17,6 +17,7 @@ from satomori_analytics.derive import derive
 from satomori_analytics.episodes import Episode, Floats, Times
 from satomori_analytics.evidence import grid
 from satomori_analytics.findings import Judged, Standing
+from satomori_analytics.leaks import judge_leaks
 from satomori_analytics.playbook import Derived, Playbook, Watch
 from satomori_analytics.pools import Job
 from satomori_analytics.redundancy import Neighbourhood, Redundancy, fingerprints, judge_redundancy
@@ -113,7 +114,7 @@ def items_of(asset: WatchedAsset, playbook: Playbook, stream: Stream) -> list[tu
     ]
     for name, watch in playbook.watch.items():
         if watch.enabled and stream.metric in watch.on:
-            joint = detectors.find(watch.detector).learns_rows
+            joint = detectors.find(watch.detector).joint
             found.append((Item(asset.id, name, None if joint else stream.id), watch))
     return found
 
@@ -152,8 +153,10 @@ class Slow:
             return self._derived(due, due.what)
         if isinstance(due.what, Redundancy):
             return self._redundancy(due)
-        if due.item.stream is None:
+        if due.item.stream is None and detectors.find(due.what.detector).learns_rows:
             return self._joint(due, due.what)
+        if due.item.stream is None:
+            return self._leaks(due, due.what)
         return self._alone(due, due.what)
 
     def _derived(self, due: Due, derived: Derived) -> Job | None:
@@ -202,7 +205,7 @@ class Slow:
         for other in due.playbook.watch.values():
             kind, streams = detectors.find(other.detector), sum(s.metric in other.on for s in due.asset.streams)
             if other.enabled and kind.budgeted:
-                shares += int(streams >= other.least) if kind.learns_rows else streams
+                shares += int(streams >= other.least) if kind.joint else streams
         return self.false_alarms_per_asset_month / max(shares, 1)
 
     def _joint(self, due: Due, watch: Watch) -> Job | None:
@@ -228,6 +231,17 @@ class Slow:
         rests = tuple(streams) if len(streams) == 2 else ()
         judge = partial(judge_joint, watched, channels, rows, reference, next(open_since, None))
         return partial(_do_watch, watched, (due.touched[0], window[1]), partial(_rested, rests, judge))
+
+    def _leaks(self, due: Due, watch: Watch) -> Job | None:
+        """The first metric's newest datastream, then all datastreams of the others: a district has several gauges."""
+        flow = stream_of(due.asset, watch.on[0])
+        if flow is None:
+            return None
+        streams = [flow, *(stream for stream in due.asset.streams if stream.metric in watch.on[1:])]
+        rows = self._rows(streams, watch, due.window, due.touched[0])
+        watched = Watched(due.asset, due.item.name, watch, due.asset.id, self._share(due, watch))
+        judge = partial(judge_leaks, watched, [quantity_of(stream) for stream in streams], rows)
+        return partial(_do_watch, watched, (due.touched[0], due.window[1]), judge)
 
     def _learn(self, watched: Watched, streams: Sequence[Stream], until_us: int) -> dict[str, Any] | None:
         """From the first rows that are in the store, day after day until there are enough of them."""

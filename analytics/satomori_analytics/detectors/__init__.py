@@ -8,6 +8,7 @@ from types import MappingProxyType
 from satomori_analytics.detectors.base import Detector, Latch, Scores
 from satomori_analytics.detectors.category import Category
 from satomori_analytics.detectors.joint import Residual
+from satomori_analytics.detectors.leak import LeakStep
 from satomori_analytics.detectors.multichannel import Multichannel
 from satomori_analytics.detectors.plain import Limit, Silent, Stuck
 from satomori_analytics.detectors.univariate import Univariate
@@ -31,6 +32,11 @@ class DetectorKind:
     def budgeted(self) -> bool:
         """Whether it takes a share of an asset's budget of false alarms."""
         return "false_alarms_per_month" in inspect.signature(self.make).parameters
+
+    @property
+    def joint(self) -> bool:
+        """Whether it takes several channels of one thing together."""
+        return bool(getattr(self.make, "joint", False))
 
     def build(self, options: Mapping[str, float], where: str) -> Detector:
         """Raise SettingsError for an option that this detector does not know."""
@@ -59,6 +65,7 @@ ALL: tuple[DetectorKind, ...] = (
     DetectorKind("category", Category, "未知の値", "Category", "adaptive resonance theory: intervals of what was seen"),
     DetectorKind("multichannel", Multichannel, "多チャンネル", "Multichannel", "kriging of running means"),
     DetectorKind("residual", Residual, "温度補正残差", "Residual", "two-slope regression, as for the Z24 bridge (REC)"),
+    DetectorKind("leak", LeakStep, "漏水", "Leak", "likelihood ratio of a step above the week's usual inflow"),
 )
 BY_NAME: Mapping[str, DetectorKind] = MappingProxyType({kind.name: kind for kind in ALL})
 

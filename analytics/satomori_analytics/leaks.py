@@ -1,0 +1,110 @@
+"""What a district's leak says to people: how large, since when, which sensors bear it out, what to do first. Pure."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from satomori_analytics.detectors.leak import Leak, LeakStep, Verdict
+from satomori_analytics.episodes import Episode, Stretch, Subject, stretches
+from satomori_analytics.playbook import LEVELS
+from satomori_analytics.sentences import amount
+from satomori_analytics.views import Quantity
+from satomori_analytics.watching import Rows, Watched
+from satomori_core.vocabulary import Cause, Level
+
+# (Japanese, English): what the pressures say to it, and what therefore comes first.
+_SAID: Mapping[Verdict, tuple[str, str]] = MappingProxyType(
+    {
+        "fell": ("水圧も下がっています", "the pressures fell as well"),
+        "rose": ("水圧が上がっており、その分の増加を含みます", "the pressures rose, which is part of it"),
+        "unmoved": (
+            "水圧は下がっていません。流量計の異常か使用量の変化かもしれません",
+            "the pressures did not fall: perhaps the meter, or other use",
+        ),
+        "unclear": ("水圧からは判断できません", "the pressures can't tell"),
+    }
+)
+_FIRST: Mapping[Verdict, tuple[str, str]] = MappingProxyType(
+    {
+        "rose": ("減圧弁の設定を先に確かめてください。", "Check the reducing valve's setting first. "),
+        "unmoved": (
+            "流量計の点検と大口使用の確認を先に行ってください。",
+            "Check the flow meter and the large users first. ",
+        ),
+    }
+)
+
+
+def judge_leaks(watched: Watched, channels: Sequence[Quantity], rows: Rows) -> list[Episode]:
+    """Episodes from the first channel's rise; each begins where its leak is thought to have begun."""
+    detector = watched.build()
+    if not isinstance(detector, LeakStep):
+        raise TypeError(f"{watched.watch.detector} does not find leaks")
+    alarm = detector.score(rows.at_us, rows.values).alarm[:, 0]
+    return [_episode(watched, channels, rows, detector, stretch) for stretch in stretches(alarm)]
+
+
+def _episode(
+    watched: Watched, channels: Sequence[Quantity], rows: Rows, detector: LeakStep, stretch: Stretch
+) -> Episode:
+    leak = detector.leaks[stretch.last]
+    if leak is None:
+        raise AssertionError
+    level = max(LEVELS[watched.watch.level], _level(leak, detector))
+    watch, (first_ja, first_en) = watched.watch, _FIRST.get(leak.verdict, ("", ""))
+    subject = Subject(
+        fingerprint=watched.fingerprint, kind=watch.detector, cause=Cause.ASSET, asset=watched.asset.id,
+        place=watched.asset.place, detector=f"{watch.detector}:{watched.name}", wrong={level: (watch.ja, watch.en)},
+        advice={level: (first_ja + watch.advice_ja, first_en + watch.advice_en)},
+    )  # fmt: skip
+    return Episode(
+        subject=subject,
+        level=level,
+        since_us=leak.since_us,
+        until_us=int(rows.at_us[stretch.last + 1]) if stretch.ended else None,
+        seen_us=int(rows.at_us[stretch.last]),
+        confidence=round(leak.z**2 / (leak.z**2 + detector.limit**2), 3),
+        figures=_figures(leak, channels),
+        evidence=_evidence(leak, channels, watch.source),
+    )
+
+
+def _level(leak: Leak, detector: LeakStep) -> Level:
+    """By its share of the mean inflow; what the pressures contradict is worth a look and no more."""
+    share = leak.size / leak.mean if leak.mean > 0 else 0.0
+    if leak.verdict == "unmoved" or share < detector.warning_share:
+        return Level.WATCH
+    return Level.DANGER if share >= detector.danger_share else Level.WARNING
+
+
+def _figures(leak: Leak, channels: Sequence[Quantity]) -> tuple[str, str]:
+    unit = channels[0].unit
+    size, low, high = (amount(value, unit) for value in (leak.size, leak.low, leak.high))
+    shares = [100 * leak.size / max(usual, 1e-9) for usual in (leak.mean, leak.night)]
+    said_ja, said_en = _SAID[leak.verdict]
+    fallen = [(channels[p.channel], p) for p in leak.pressures if p.z <= -3]
+    ja = "、".join(f"{_sensor(q)[0]} {amount(p.change, q.unit)}" for q, p in fallen)
+    en = ", ".join(f"{_sensor(q)[1]} {amount(p.change, q.unit)}" for q, p in fallen)
+    return (
+        f"推定漏水量 {size}（90 %の幅 {low}〜{high}）、平均流入量の{shares[0]:.0f} %、"
+        f"ふだんの夜間最小流量の{shares[1]:.0f} %。{said_ja}" + (f"（{ja}）" if ja else ""),
+        f"About {size} (90 % band {low} to {high}), {shares[0]:.0f} % of the mean inflow, {shares[1]:.0f} % of the "
+        f"usual night flow; {said_en}" + (f" ({en})" if en else ""),
+    )
+
+
+def _sensor(quantity: Quantity) -> tuple[str, str]:
+    stream = quantity.stream
+    return (stream.device_name, stream.device_name_en) if stream else (quantity.ja, quantity.en)
+
+
+def _evidence(leak: Leak, channels: Sequence[Quantity], source: str) -> dict[str, Any]:
+    return {
+        "size": leak.size, "size_low": leak.low, "size_high": leak.high, "unit": channels[0].unit,
+        "usual_night": leak.night, "usual_mean": leak.mean, "z": round(leak.z, 2), "began_us": leak.since_us,
+        "pressures": leak.verdict,
+        "pressure_changes": {
+            _sensor(channels[p.channel])[1]: {"change": p.change, "z": round(p.z, 2)} for p in leak.pressures
+        },
+        "source": source, "on": {"score": leak.since_us},
+    }  # fmt: skip

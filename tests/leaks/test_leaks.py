@@ -1,0 +1,75 @@
+"""A few districts of a small network: scenarios are what they say; bursts are found, told and sized."""
+
+import numpy as np
+import pytest
+
+from leaks.evaluate import judge
+from leaks.scenarios import Recording, Scenario, simulate
+from satomori_core.clock import DAY_US, HOUR_US
+from support.analytics_region import Region, open_region
+
+
+@pytest.fixture(scope="module")
+def burst() -> Recording:
+    return simulate(Scenario("Net2", 41, "burst", share=0.15, at_day=16.3, days=17.6))
+
+
+def test_a_burst_is_what_the_simulation_let_out(burst: Recording) -> None:
+    """Nothing before, about the share that was asked for after, and the inflow rises by it; the seed decides all."""
+    before, after = burst.at_us < burst.fault_us, burst.at_us >= burst.fault_us + HOUR_US
+    assert np.abs(burst.leak_m3h[before]).max() < 1e-3
+    mean = burst.flow_m3h[before].mean()
+    assert 0.1 * mean < burst.leak_m3h[after].mean() < 0.2 * mean
+    again = simulate(burst.scenario)
+    np.testing.assert_array_equal(again.flow_m3h, burst.flow_m3h)
+    np.testing.assert_array_equal(again.pressure_kpa, burst.pressure_kpa)
+
+
+def test_bursts_are_found_within_a_day_and_sized(burst: Recording) -> None:
+    one = judge(burst)
+    assert one.found_in_a_day
+    assert abs(one.ratio - 1) < 0.3
+    assert abs(one.started_off_h) <= 6
+    assert one.false_alarms == 0
+
+
+def test_a_leak_is_told_through_the_store(burst: Recording, region: Region) -> None:
+    """Where, since when, how large with its band, what the gauges say, what to do: in both languages."""
+    region.add_asset("dma", "district_meter_area", ["flow", "pressure"], interval_s=900)
+    times = burst.at_us.tolist()
+    region.put("dma", "flow", zip(times, burst.flow_m3h.tolist(), strict=True))
+    region.put("dma", "pressure", zip(times, burst.pressure_kpa[:, 0].tolist(), strict=True))
+    region.digest(times[-1])
+    (finding,) = region.findings("leak")
+    assert abs(finding.since_us - burst.fault_us) <= 6 * HOUR_US
+    assert finding.until_us is None
+    assert finding.level >= 2
+    assert finding.evidence["size_low"] <= finding.evidence["size"] <= finding.evidence["size_high"]
+    assert finding.evidence["size"] == pytest.approx(burst.leak_of_day(), rel=0.3)
+    for word in ("dmaの名", "漏水の疑い", "m³/h", "夜間最小流量"):
+        assert word in finding.text_ja
+    for word in ("The dma", "leak", "m³/h", "% of the usual night flow", "since"):
+        assert word in finding.text_en
+    assert "漏水調査班" in finding.advice_ja
+    assert "leak survey" in finding.advice_en
+
+
+def test_a_repair_ends_the_finding(burst: Recording, region: Region) -> None:
+    """Two days after the inflow is back to normal nothing is said to go on, though it was."""
+    region.add_asset("dma", "district_meter_area", ["flow"], interval_s=900)
+    flow = burst.flow_m3h - burst.leak_m3h
+    week = flow[: 7 * 96]
+    times = burst.at_us.tolist()
+    region.put("dma", "flow", zip(times, burst.flow_m3h.tolist(), strict=True))
+    later = (burst.at_us[-1] + 900_000_000 * np.arange(1, 193)).tolist()
+    # The week's pattern goes on where the recording ends.
+    region.put("dma", "flow", ((at, float(week[(len(times) + i) % len(week)])) for i, at in enumerate(later)))
+    region.digest(later[-1])
+    (finding,) = region.findings("leak")
+    assert finding.until_us is not None
+    assert finding.until_us - burst.at_us[-1] <= DAY_US + 6 * HOUR_US
+
+
+@pytest.fixture
+def region(tmp_path_factory: pytest.TempPathFactory) -> "Region":
+    return open_region(tmp_path_factory.mktemp("region"))
