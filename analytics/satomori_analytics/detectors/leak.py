@@ -26,7 +26,9 @@ _OFF_SHARE = 0.6  # an alarm ends below this share of its limit or of its size
 
 def limit_for(false_alarms_per_month: float) -> float:
     """The z that normal noise passes so often in 30 days."""
-    return float(np.sqrt(max(np.log(_DISTRICT * _RATE_AT_0 / false_alarms_per_month) / _RATE_FALL, (_EVERYDAY + 0.5) ** 2)))
+    return float(
+        np.sqrt(max(np.log(_DISTRICT * _RATE_AT_0 / false_alarms_per_month) / _RATE_FALL, (_EVERYDAY + 0.5) ** 2))
+    )
 
 
 @dataclass(frozen=True, slots=True)
