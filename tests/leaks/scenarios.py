@@ -100,7 +100,7 @@ def _mean_demands_m3h(model: Any) -> Floats:
         means.append(
             sum(p.base_value * (1.0 if p.pattern is None else float(np.mean(p.pattern.multipliers))) for p in parts)
         )
-    return np.maximum(np.array(means) * 3600, 0.0)
+    return np.asarray(np.maximum(np.array(means) * 3600, 0.0))
 
 
 def _use(rng: np.random.Generator, scenario: Scenario, nodes: int, hours: int) -> Floats:
