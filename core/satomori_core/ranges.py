@@ -16,6 +16,15 @@ def to_ranges(numbers: Iterable[int]) -> list[Range]:
     return ranges
 
 
+def extend(ranges: list[Range], more: Iterable[Range]) -> None:
+    """Append `more`, as few ranges as can be: most packs follow on the one before."""
+    for first, last in more:
+        if ranges and ranges[-1][1] + 1 == first:
+            ranges[-1] = (ranges[-1][0], last)
+        else:
+            ranges.append((first, last))
+
+
 def numbers(ranges: Iterable[Sequence[int]]) -> Iterable[int]:
     """All numbers of the ranges, in the order given."""
     for first, last in ranges:

@@ -1,16 +1,16 @@
 """A batch in the making: rows, what becomes of each sequence number, what is set aside, what will be acknowledged."""
 
 import json
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from satomori_core.errors import RejectedError
-from satomori_core.ranges import Range, merge, numbers, subtract, to_ranges
+from satomori_core.ranges import Range, extend, merge, numbers, subtract, to_ranges
 from satomori_core.senml import Ack, Loss
 from satomori_core.vocabulary import SequenceState
 from satomori_ingest.decoders import Value, Values
@@ -39,7 +39,7 @@ class Fates:
     highest: int = 0
 
     def take(self, ranges: Sequence[Range]) -> None:
-        _extend(self.taken, ranges)
+        extend(self.taken, ranges)
         self.highest = max(self.highest, *(last for _, last in ranges))
 
     def seen(self, ranges: Sequence[Range]) -> list[Range]:
@@ -72,13 +72,28 @@ class Fates:
 
 @dataclass(slots=True)
 class Part:
-    """The values of one message, numbered by `seq` in that order."""
+    """The values of one or more messages of one topic, numbered by `seq` in that order.
 
-    message: Message
+    `starts`: which value is the first of each message.
+    """
+
+    messages: Sequence[Message]
     gateway: str
     stream: str
     values: Values
     seq: Sequence[Range]
+    starts: Sequence[int] = (0,)
+
+    def message(self, place: int) -> Message:
+        """The one that brought this value."""
+        return self.messages[bisect_right(self.starts, place) - 1]
+
+    def number(self, place: int) -> int | None:
+        for first, last in self.seq:
+            if place <= last - first:
+                return first + place
+            place -= last - first + 1
+        return None
 
 
 @dataclass(slots=True, eq=False)
@@ -120,11 +135,13 @@ class Draft:
             bad.setdefault(number, set()).add(place)
             part = self.parts[number]
             value = part.values[place]
-            self.set_aside_record(part, value[0], error, encode_value(value), _number(part, place))
+            self.set_aside_record(
+                part, part.message(place), value[0], error, encode_value(value), seq=part.number(place)
+            )
         for number, part in enumerate(parts, self.judged):
             if part.stream:
                 good = _without(part.seq, bad[number]) if number in bad else part.seq
-                _extend(self.of_stream(part.gateway, part.stream).stored, good)
+                extend(self.of_stream(part.gateway, part.stream).stored, good)
         if refused:
             keep = np.ones(len(rows), np.bool_)
             keep[list(refused)] = False
@@ -153,12 +170,15 @@ class Draft:
             )
         )
 
-    def set_aside_record(self, part: Part, name: str, error: RejectedError, payload: bytes, seq: int | None) -> None:
+    def set_aside_record(
+        self, part: Part, message: Message, name: str, error: RejectedError, payload: bytes, *, seq: int | None
+    ) -> None:
+        """A record of `message`, which is one of the part's."""
         device, _, metric = name.partition("/")
         self.quarantine.append(
             QuarantineRow(
-                received_at_us=part.message.received_at_us,
-                topic=part.message.topic,
+                received_at_us=message.received_at_us,
+                topic=message.topic,
                 gateway=part.gateway,
                 reason=error.reason[:REASON_LETTERS_MAX],
                 detail=str(error)[:DETAIL_LETTERS_MAX],
@@ -178,8 +198,8 @@ class Draft:
         reasons = {str(row): reason for row, reason in rejected}  # as text: NaN is not equal to itself
         why = {index: reasons[str(row)] for index, row in enumerate(self.rows) if str(row) in reasons}
         for index, part, place, number in self._take_out(np.array(list(why), np.intp)):
-            value = part.values[place]
-            self.set_aside_record(part, value[0], RejectedError("store", why[index]), encode_value(value), number)
+            value, error = part.values[place], RejectedError("store", why[index])
+            self.set_aside_record(part, part.message(place), value[0], error, encode_value(value), seq=number)
 
     def leave_out_stored(self, ranges: Mapping[str, Sequence[Range]]) -> None:
         """Take out what another writer has stored meanwhile: it came again, and is acknowledged."""
@@ -199,7 +219,7 @@ class Draft:
         taken: list[tuple[int, Part, int, int | None]] = []
         for index in which.tolist():
             part, place = self.parts[int(self._part_of_row[index])], int(self._place_of_row[index])
-            number = _number(part, place)
+            number = part.number(place)
             taken.append((index, part, place, number))
             if number is not None:
                 fates = self.of_stream(part.gateway, part.stream)
@@ -258,19 +278,6 @@ def decode_value(payload: bytes) -> Value | None:
             unit = more.get("u")
             return (name, round(seconds * 1e6), sent, unit) if isinstance(unit, str | None) else None
     return None
-
-
-def _number(part: Part, place: int) -> int | None:
-    return next(islice(numbers(part.seq), place, None), None)
-
-
-def _extend(ranges: list[Range], more: Sequence[Range]) -> None:
-    """As few ranges as can be: most packs follow on the one before."""
-    for first, last in more:
-        if ranges and ranges[-1][1] + 1 == first:
-            ranges[-1] = (ranges[-1][0], last)
-        else:
-            ranges.append((first, last))
 
 
 def _without(seq: Sequence[Range], places: set[int]) -> list[Range]:

@@ -19,6 +19,8 @@ from satomori_core.errors import RejectedError, UnavailableError
 from satomori_core.ranges import Range, intersect, numbers, to_ranges
 from satomori_core.senml import PAYLOAD_BYTES_MAX
 from satomori_ingest.decoders import Decoded, Decoder, Decoders, Value, Values
+from satomori_ingest.decoders.senml import SenmlDecoder
+from satomori_ingest.decoders.senml_runs import Run
 from satomori_ingest.draft import REASON_LETTERS_MAX, Draft, Part
 from satomori_ingest.plans import Plans, limits
 from satomori_ingest.protocol import Message
@@ -71,20 +73,41 @@ class Pipeline:
     def draft(self, messages: Iterable[Message], received_at_us: int, values_max: int) -> Draft:
         """As many messages, in order, as come to `values_max` values. Raise UnavailableError: the ledger is away."""
         draft = Draft(received_at_us)
-        read: list[_Read] = []
-        values = 0
-        for message in messages:
-            one = self._read(message)
-            read.append(one)
-            values += 1 if one.decoded is None else len(one.decoded.values)
-            if values >= values_max:
-                break
-        decoded = [one.decoded for one in read if one.decoded is not None]
-        known = self._ledger.known_of([(d.stream, d.seq) for d in decoded if d.stream is not None and d.seq])
+        read = self._read_all(messages, values_max)
+        said = [one if isinstance(one, Run) else one.decoded for one in read]
+        known = self._ledger.known_of([(one.stream, one.seq) for one in said if one and one.stream and one.seq])
         for one in read:
-            self._take(draft, one, known)
+            if isinstance(one, Run):
+                self._take_run(draft, one, known)
+            else:
+                self._take(draft, one, known)
         self.judge(draft)
         return draft
+
+    def _read_all(self, messages: Iterable[Message], values_max: int) -> list[_Read | Run]:
+        """Those of one topic stay in order; what is plain comes in runs."""
+        read: list[_Read | Run] = []
+        runs: dict[str, Run | None] = {}  # by topic, that of the message before
+        values = 0
+        for message in messages:
+            run = runs.get(message.topic)
+            added = 0 if run is None else run.add(message)
+            if not added:
+                run = runs[message.topic] = self._begin_run(message)
+                one = run or self._read(message)
+                read.append(one)
+                added = len(one) if isinstance(one, Run) else 1 if one.decoded is None else len(one.decoded.values)
+            values += added
+            if values >= values_max:
+                break
+        return read
+
+    def _begin_run(self, message: Message) -> Run | None:
+        try:
+            decoder = self._decoders.find(message.topic)
+            return Run.begin(decoder.gateway(message.topic), message) if isinstance(decoder, SenmlDecoder) else None
+        except RejectedError:
+            return None
 
     def expect(self, draft: Draft) -> None:
         """It will be written, however long that takes: its numbers are known from now on."""
@@ -159,6 +182,18 @@ class Pipeline:
         else:
             self._accept(draft, message, decoded, "", ())
 
+    def _take_run(self, draft: Draft, run: Run, known: Mapping[str, Sequence[Range]]) -> None:
+        """As one where all of it is new, else message by message."""
+        gateway, stream = run.gateway, run.stream
+        values = run.values()
+        is_plain = values is not None and (not stream or self._owner(stream, gateway) == gateway)
+        if values is None or not is_plain or self._known(draft, gateway, stream, run.seq, known.get(stream, ())):
+            for message in run.messages:
+                self._take(draft, self._read(message), known)
+            return
+        draft.messages += len(run.messages)
+        draft.add(Part(run.messages, gateway, stream, values, run.seq, run.starts))
+
     def _refuse(
         self, draft: Draft, message: Message, gateway: str, decoder: Decoder | None, error: RejectedError
     ) -> None:
@@ -191,17 +226,23 @@ class Pipeline:
     def _accept_numbered(self, draft: Draft, message: Message, decoded: Decoded, in_ledger: Sequence[Range]) -> None:
         """Leave out what the ledger, this batch or one that is about to be stored has already."""
         stream = decoded.stream or ""
-        fates = draft.of_stream(decoded.gateway, stream)
-        known = fates.seen(decoded.seq)
-        if not draft.replaying:
-            for other in self._unwritten.copy():
-                if fates_there := other.fates.get((decoded.gateway, stream)):
-                    known += fates_there.seen(decoded.seq)
-            known += intersect(decoded.seq, in_ledger) if in_ledger else []
+        known = self._known(draft, decoded.gateway, stream, decoded.seq, in_ledger)
         skipped = frozenset(numbers(known))
         draft.resent[stream] += len(skipped)
-        fates.known += known
+        draft.of_stream(decoded.gateway, stream).known += known
         self._accept(draft, message, decoded, stream, decoded.seq, skipped=skipped)
+
+    def _known(
+        self, draft: Draft, gateway: str, stream: str, seq: Sequence[Range], in_ledger: Sequence[Range]
+    ) -> list[Range]:
+        """What of `seq` the ledger, this batch or one that is about to be stored has already."""
+        known = draft.of_stream(gateway, stream).seen(seq) if stream else []
+        if stream and not draft.replaying:
+            for other in self._unwritten.copy():
+                if fates_there := other.fates.get((gateway, stream)):
+                    known += fates_there.seen(seq)
+            known += intersect(seq, in_ledger) if in_ledger else []
+        return known
 
     def _accept(
         self,
@@ -215,7 +256,7 @@ class Pipeline:
     ) -> None:
         """The values, to be judged with the batch, and quarantine of the faults; `seq` numbers the positions."""
         values = Values.of(decoded.values)
-        part = Part(message, decoded.gateway, stream, values, seq)
+        part = Part([message], decoded.gateway, stream, values, seq)
         if skipped or decoded.positions is not None:
             seqs = list(numbers(seq))
             places = range(len(values)) if decoded.positions is None else decoded.positions
@@ -226,7 +267,7 @@ class Pipeline:
                 number = seqs[fault.position] if seqs else None
                 if number not in skipped:
                     error = RejectedError(fault.reason, fault.detail)
-                    draft.set_aside_record(part, fault.name, error, fault.payload, number)
+                    draft.set_aside_record(part, message, fault.name, error, fault.payload, seq=number)
         if len(part.values):
             draft.add(part)
 

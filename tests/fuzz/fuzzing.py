@@ -23,7 +23,7 @@ from satomori_ingest.filters import matches
 from satomori_ingest.pipeline import Pipeline
 from satomori_ingest.protocol import Message
 from satomori_ingest.quarantine import replay
-from satomori_ingest.service import Stores, open_stores, owner_of_stream
+from satomori_ingest.service import open_stores, owner_of_stream
 from satomori_ingest.sparkplug_nodes import NAMESPACE, Nodes
 from satomori_store.databases import reading
 from satomori_store.ledger_tables import quarantine_table
@@ -104,7 +104,10 @@ class CrashError(Exception):
 
 
 class Fuzzer:
-    """`dry` drafts, and nothing is ever known of it again; `wet` also writes, so that numbers come again."""
+    """`dry` drafts, and nothing is ever known of it again; `wet` also writes, so that numbers come again.
+
+    Both read message by message, since their decoders are watched; `together` reads as the service does.
+    """
 
     def __init__(self, state: Path, seed: int) -> None:
         self._seed = seed
@@ -124,18 +127,20 @@ class Fuzzer:
             self._corpus.setdefault(watched.name, []).append(message)
         self._stores = open_stores(state, None)
         write_registry(self._stores, state, text=registry_of(corpus))
-        self._dry, self._wet = self._pipeline(self._stores), self._pipeline(self._stores)
+        self._dry, self._wet = self._pipeline(self._watched), self._pipeline(self._watched)
+        self._together = self._pipeline(list(formats.values()))
         self._written = 0
 
     def close(self) -> None:
         self._stores.observations.close()
         self._stores.registry.dispose()
 
-    def _pipeline(self, stores: Stores) -> Pipeline:
+    def _pipeline(self, decoders: Sequence[Decoder]) -> Pipeline:
+        stores = self._stores
         return Pipeline(
             stores.observations,
             stores.ledger,
-            Decoders(self._watched),
+            Decoders(decoders),
             load_lookup(stores.registry),
             lambda stream: owner_of_stream(stores.ledger, stream),
         )
@@ -179,7 +184,7 @@ class Fuzzer:
         """Raise CrashError where a message is lost, counted twice, or breaks anything."""
         messages = list(self.messages(batch))
         try:
-            self._check(self._dry, messages)
+            self._compare(messages, self._check(self._dry, messages))
             if batch % WRITTEN_EVERY == 0:
                 with self._uncounted():
                     self._write(self._check(self._wet, messages))
@@ -209,8 +214,12 @@ class Fuzzer:
         for row in draft.quarantine:
             self._tally(row.topic).set_aside[row.reason] += 1
         for index in draft._part_of_row.tolist():
-            self._tally(draft.parts[index].message.topic).stored += 1
+            self._tally(draft.parts[index].messages[0].topic).stored += 1
         return draft
+
+    def _compare(self, messages: Sequence[Message], alone: Draft) -> None:
+        if _outcome(self._together.draft(messages, RECEIVED_US, 10**9)) != _outcome(alone):
+            raise AssertionError("read together they become something else than one by one")
 
     def _write(self, draft: Draft) -> None:
         """The store's own count of what was set aside is ours, and what is replayed is refused again as it was."""
@@ -237,6 +246,12 @@ class Fuzzer:
                 start = base64.b64encode(message.payload[:3000]).decode()
                 return f"{alone!r} from {message.topic!r} with {len(message.payload)} bytes (base64): {start}\n{again}"
         return f"{error!r} from no message alone\n{again}"
+
+
+def _outcome(draft: Draft) -> tuple[int, list[str], list[str], list[str]]:
+    """As text, in which NaN is equal to itself."""
+    rows, aside, acks = map(str, draft.rows), map(str, draft.quarantine), map(str, draft.acks())
+    return draft.messages, sorted(rows), sorted(aside), sorted(acks)
 
 
 def registry_of(corpus: Sequence[CaseMessage]) -> str:

@@ -23,7 +23,8 @@ from satomori_ingest.decoders import Decoded, Fault, Numbering, Value, Values
 
 VERSION = 10
 SECONDS_MAX = 1e11
-RELATIVE_BELOW_US = 2**28 * 1_000_000
+RELATIVE_BELOW_S = 2**28
+RELATIVE_BELOW_US = RELATIVE_BELOW_S * 1_000_000
 SEQUENCE_MAX = 2**62
 RECORDS_MAX = PAYLOAD_BYTES_MAX // 12  # the shortest record with a name and a value
 _HEAD_BYTES = 65_536
@@ -53,8 +54,8 @@ class _Record(msgspec.Struct, gc=False):
     again: bool = False
 
 
-class _Plain(msgspec.Struct, gc=False):
-    """A record of a pack that has no base fields: what our edges send."""
+class Plain(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """A record of a pack that has no base fields: what our edges send. An escaped key is known for what it is."""
 
     n: str
     v: float
@@ -65,8 +66,7 @@ class _Plain(msgspec.Struct, gc=False):
     again: bool = False
 
 
-_plain = msgspec.json.Decoder(list[_Plain])
-_BASE_FIELD = re.compile(rb'"b(?:n|t|u|v|s|ver)"')
+decode_plain = msgspec.json.Decoder(list[Plain]).decode
 NAMES_REMEMBERED_MAX = 200_000
 LISTS_REMEMBERED_MAX = 20_000
 _names: set[str] = set()  # those that were looked at and are `<device>/<metric>`
@@ -110,25 +110,20 @@ def decode(gateway: str, payload: bytes, received_at_us: int) -> Decoded:
 
 
 def _decode_plain(gateway: str, text: bytes, received_at_us: int) -> Decoded | None:
-    """None for a pack that may have base fields (an escaped key may be one), or has anything odd.
-
-    Whether a name is `<device>/<metric>` shows where it is looked up.
-    """
-    if (b'"b' in text and _BASE_FIELD.search(text)) or b"\\" in text or b"null" in text:
-        return None
-    records = _plain.decode(text)
+    """None for a pack that has anything odd. Whether a name is `<device>/<metric>` shows where it is looked up."""
+    records = decode_plain(text)
     names = [r.n for r in records]
     if not names:
         return None
     seconds = [r.t for r in records]
     if not -SECONDS_MAX <= min(seconds) <= max(seconds) <= SECONDS_MAX:
         return None
-    values = Values(_shared(names), _to_us(seconds), np.array([r.v for r in records]), [r.u for r in records])
+    values = Values(_shared(names), to_us(seconds), np.array([r.v for r in records]), [r.u for r in records])
     head = records[0]
     return _numbered(gateway, values, (head.stream, head.seq, head.again), received_at_us)
 
 
-def _to_us(seconds: list[float]) -> NDArray[np.int64]:
+def to_us(seconds: list[float]) -> NDArray[np.int64]:
     return np.rint(np.multiply(seconds, 1e6)).astype(np.int64)
 
 
@@ -205,7 +200,7 @@ def _resolve(records: Sequence[_Record]) -> Values | None:
         seconds_of.append(seconds)
         numbers.append(bv + v)
         units.append(bu if u is UNSET else u)
-    return Values(names, _to_us(seconds_of), np.array(numbers, np.float64), units) if _are_names(names) else None
+    return Values(names, to_us(seconds_of), np.array(numbers, np.float64), units) if _are_names(names) else None
 
 
 def _from_now(values: Values, now_us: int) -> Values:
