@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModu
 from satomori_core.errors import SettingsError, UnavailableError
 
 BUSY_TIMEOUT_S = 10.0
+ROWS_PER_STATEMENT = 200  # SQLite takes at most 32,766 parameters in a statement
 # A server that is gone without a word (a cut cable, a firewall that forgot us) is an error after 20 s or so, not after
 # the hours that the system's own settings make of it. Keepalives see it where we wait for an answer.
 _POSTGRES: dict[str, Any] = {
@@ -107,8 +108,24 @@ def _to_ours(error: DBAPIError | sqlite3.DatabaseError, engine: Engine) -> Excep
     return UnavailableError(f"{where}: {told}", retry_after_s=5.0 if "full" in lower else 1.0)
 
 
+def insert_many(connection: Connection, statement: str, rows: Sequence[tuple[int | str, ...]]) -> None:
+    """`statement` with `{rows}` after VALUES for all rows, by the driver: SQLAlchemy's own way costs ten times as much.
+
+    On SQLite by statements of many rows: those take two thirds of the time of as many statements, and hold the
+    interpreter's lock once for all rows instead of once for each.
+    """
+    one = f"({', '.join('?' * len(rows[0]))})"
+    if not is_sqlite(connection):
+        connection.exec_driver_sql(statement.format(rows=one).replace("?", "%s"), list(rows))
+        return
+    for start in range(0, len(rows), ROWS_PER_STATEMENT):
+        some = rows[start : start + ROWS_PER_STATEMENT]
+        values = tuple(value for row in some for value in row)
+        connection.exec_driver_sql(statement.format(rows=", ".join([one] * len(some))), values)
+
+
 def execute_many(connection: Connection, statement: str, rows: Sequence[tuple[int | str, ...]]) -> None:
-    """`statement` with `?` for each row, by the driver: SQLAlchemy's own way costs ten times as much a row."""
+    """`statement` with `?` for each row, by the driver."""
     connection.exec_driver_sql(statement if is_sqlite(connection) else statement.replace("?", "%s"), list(rows))
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, tex
 from satomori_core.clock import DAY_US, HOUR_US
 from satomori_core.ranges import Range, intersect, merge, subtract
 from satomori_core.vocabulary import SequenceState
-from satomori_store.databases import advisory_lock, execute_many, is_sqlite, reading, writing
+from satomori_store.databases import advisory_lock, execute_many, insert_many, is_sqlite, reading, writing
 from satomori_store.fates import Fate, overlay
 from satomori_store.ledger_tables import change_table, quarantine_table, range_table, stream_table
 from satomori_store.port import AlreadyStoredError, Batch, Change, LedgerEntry, QuarantineRow, Rows
@@ -31,14 +31,14 @@ _LOCK = 5_326_002
 T = TypeVar("T")
 
 _SEEN = (
-    "INSERT INTO ledger_stream (stream, gateway, first_seen_us, last_seen_us, resent) VALUES (?, ?, ?, ?, 0) "
+    "INSERT INTO ledger_stream (stream, gateway, first_seen_us, last_seen_us) VALUES {rows} "
     "ON CONFLICT (stream) DO UPDATE SET gateway = excluded.gateway, last_seen_us = excluded.last_seen_us"
 )
 _COUNT = (
-    "INSERT INTO ledger_count (datastream, stream, readings) VALUES (?, ?, ?) "
+    "INSERT INTO ledger_count (datastream, stream, readings) VALUES {rows} "
     "ON CONFLICT (datastream, stream) DO UPDATE SET readings = ledger_count.readings + excluded.readings"
 )
-_CHANGE = "INSERT INTO change (datastream, from_us, until_us, stored_at_us) VALUES (?, ?, ?, ?)"
+_CHANGE = "INSERT INTO change (datastream, from_us, until_us, stored_at_us) VALUES {rows}"
 
 _NEAR = (
     "WITH wanted(stream, low, high) AS (VALUES {wanted}) "
@@ -47,7 +47,7 @@ _NEAR = (
 )
 _FORGET = 'DELETE FROM ledger_range WHERE stream = ? AND "first" = ?'
 _KEEP = (
-    'INSERT INTO ledger_range (stream, "first", "last", state, reason) VALUES (?, ?, ?, ?, ?) '
+    'INSERT INTO ledger_range (stream, "first", "last", state, reason) VALUES {rows} '
     'ON CONFLICT (stream, "first") DO UPDATE SET "last" = excluded."last", state = excluded.state, '
     "reason = excluded.reason"
 )
@@ -128,9 +128,9 @@ class Ledger:
         if resent := {stream: number for stream, number in batch.resent.items() if number}:
             _record_resent(connection, resent, stored_at_us)
         if batch.counts:
-            execute_many(connection, _COUNT, [(d, s, n) for (s, d), n in batch.counts.items()])
+            insert_many(connection, _COUNT, [(d, s, n) for (s, d), n in batch.counts.items()])
         if changes := changes_of(batch.rows):
-            execute_many(connection, _CHANGE, [(*change, stored_at_us) for change in changes])
+            insert_many(connection, _CHANGE, [(*change, stored_at_us) for change in changes])
         if batch.quarantine:
             connection.execute(insert(quarantine_table), [_quarantine_values(row) for row in batch.quarantine])
         self._prune(connection, stored_at_us)
@@ -139,7 +139,7 @@ class Ledger:
         by_stream: dict[str, list[LedgerEntry]] = {}
         for entry in ledger:
             by_stream.setdefault(entry.stream, []).append(entry)
-        execute_many(connection, _SEEN, [(s, e[-1].gateway, at_us, at_us) for s, e in by_stream.items()])
+        insert_many(connection, _SEEN, [(s, e[-1].gateway, at_us, at_us) for s, e in by_stream.items()])
         near = _near(connection, [(s, low - 1, high + 1) for s, e in by_stream.items() for low, high in _clusters(e)])
         gone: list[tuple[str, int]] = []
         fresh: list[tuple[str, int, int, str, str]] = []
@@ -160,7 +160,7 @@ class Ledger:
         if gone:
             execute_many(connection, _FORGET, gone)
         if fresh:
-            execute_many(connection, _KEEP, fresh)
+            insert_many(connection, _KEEP, fresh)
 
     def mark_replayed(self, ids: Sequence[int], at_us: int) -> int:
         """These were sent again; they stay listed as history. Returns how many were still waiting."""

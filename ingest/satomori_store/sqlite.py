@@ -3,7 +3,7 @@
 import itertools
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any, cast
 
@@ -11,7 +11,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from satomori_core.clock import now_us
-from satomori_store.databases import reading, writing
+from satomori_store.databases import ROWS_PER_STATEMENT, reading, writing
 from satomori_store.ledger import Ledger
 from satomori_store.port import (
     Aggregate,
@@ -36,9 +36,6 @@ INSERT INTO observation (datastream, observed_at_us, value, quality, received_at
 ON CONFLICT (datastream, observed_at_us) DO UPDATE
 SET value = excluded.value, quality = excluded.quality, received_at_us = excluded.received_at_us
 """
-# A statement of many rows takes two thirds of the time that executemany takes, and holds the interpreter's lock once
-# for all of them instead of once for each. SQLite takes at most 32,766 parameters.
-_ROWS_PER_STATEMENT = 200
 _RAW = """
 SELECT datastream, observed_at_us, value, quality, qc FROM observation
 WHERE datastream IN (SELECT value FROM json_each(?)) AND observed_at_us >= ? AND observed_at_us < ?
@@ -151,17 +148,10 @@ class SqliteStore:
 def _insert(driver: sqlite3.Connection, rows: Rows, received_at_us: int) -> None:
     flat: list[int | float] = [0] * (4 * len(rows))
     flat[0::4], flat[1::4], flat[2::4], flat[3::4] = rows.lists()
-    step = 4 * _ROWS_PER_STATEMENT
-    whole = len(flat) // step * step
-    one = f"(?, ?, ?, ?, {received_at_us:d})"
-    statement = _UPSERT.format(rows=", ".join([one] * _ROWS_PER_STATEMENT))
-    for start in range(0, whole, step):
-        driver.execute(statement, flat[start : start + step])
-    driver.executemany(_UPSERT.format(rows=one), _fours(flat[whole:]))
-
-
-def _fours(flat: list[int | float]) -> Iterator[list[int | float]]:
-    return (flat[start : start + 4] for start in range(0, len(flat), 4))
+    one, step = f"(?, ?, ?, ?, {received_at_us:d})", 4 * ROWS_PER_STATEMENT
+    for start in range(0, len(flat), step):
+        some = flat[start : start + step]
+        driver.execute(_UPSERT.format(rows=", ".join([one] * (len(some) // 4))), some)
 
 
 def _driver(connection: Connection) -> sqlite3.Connection:
