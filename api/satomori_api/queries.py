@@ -13,6 +13,7 @@ from typing import Literal
 
 from sqlalchemy import Engine, func, select
 
+from satomori_analytics.condition.region import Condition, conditions, load_structures
 from satomori_analytics.peers.region import Comparison, compare_all, load_region
 from satomori_analytics.triage.order import Event, Ranked, Subject, order
 from satomori_analytics.triage.region import NONE_OPEN, load_open
@@ -150,6 +151,13 @@ class Queries:
             for view in views
         ]  # fmt: skip
         return order(event, subjects, rulebook)
+
+    def condition(self, viewer: Viewer, asset_id: str) -> list[Condition]:
+        """How a structure stands; none for an asset of a class that has no condition. Raise NotFoundError."""
+        with self._sight.session() as session:
+            self._sight.asset(session, viewer, asset_id)
+        with self.observing.store() as store:
+            return conditions(self._engine, store, load_structures(self._engine, [asset_id]), self._clock())
 
     def peers(self, viewer: Viewer, asset_id: str) -> list[Comparison]:
         """The asset against its like; of those, statistics only, whoever owns them. Raise NotFoundError."""

@@ -50,6 +50,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/api/v1/findings"): "shown",
     ("GET", "/api/v1/forecasts"): "shown",
     ("GET", "/api/v1/assets/{asset_id}/forecasts"): "shown",
+    ("GET", "/api/v1/assets/{asset_id}/condition"): "shown",
     ("GET", "/api/v1/assets/{asset_id}/peers"): "shown",  # statistics of others, see test_peers.py
     ("GET", "/api/v1/alerts"): "shown",
     ("GET", "/api/v1/alerts/{alert_id}"): "shown",
@@ -160,6 +161,7 @@ async def test_one_thing_is_shown_or_not_found(world: World, user: str) -> None:
                 f"/api/v1/assets/{asset}/actuators",
                 f"/api/v1/assets/{asset}/commands",
                 f"/api/v1/assets/{asset}/forecasts",
+                f"/api/v1/assets/{asset}/condition",
                 f"/api/v1/assets/{asset}/peers",
                 f"/api/v1/forecasts?asset={asset}&latest=false",
                 f"/api/v1/devices/dev-{asset}/commands",

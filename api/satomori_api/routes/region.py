@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
+from satomori_analytics.condition.region import Condition
 from satomori_analytics.peers.region import Comparison
 from satomori_api.auth import Context, TheViewer
 from satomori_api.routes.inputs import Word
@@ -50,6 +51,12 @@ def assets(
 def asset(viewer: TheViewer, context: Context, asset_id: str) -> Any:  # noqa: ANN401 - made by model_of
     """Its datastreams with their newest values, open findings, and unresolved alerts with advice."""
     return to_wire(context.queries.asset(viewer, asset_id))
+
+
+@router.get("/assets/{asset_id}/condition", response_model=page_of(Condition), summary="Condition / 施設の状態")
+def condition(*, viewer: TheViewer, context: Context, page: Page, asset_id: str) -> dict[str, Any]:
+    """What a structure measures, its legal rating beside it, and the chance of a worse one; one item, or none."""
+    return page.of(context.queries.condition(viewer, asset_id))
 
 
 @router.get(

@@ -1,0 +1,56 @@
+"""`satomori condition`: how structures stand, from the store and the ledger as they are now."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from satomori_core.cli import Invocation, common_options, print_rows
+from satomori_core.clock import now_us
+from satomori_core.errors import SettingsError
+from satomori_core.settings import suggest
+
+if TYPE_CHECKING:
+    from satomori_analytics.condition.region import Condition
+
+
+@click.command(short_help="How structures stand: measured, rated, and how they may age.")
+@click.option("--asset", multiple=True, help="Id of an asset; may be repeated. [default: all]")
+@click.option("--language", type=click.Choice(["ja", "en"]), default="ja", show_default=True)
+@common_options
+def condition(invocation: Invocation, *, asset: tuple[str, ...], language: Literal["ja", "en"]) -> None:
+    """Tell what bridges, slopes, sewers, pumps and water mains measure, beside their legal rating 健全度.
+
+    With the chance of a worse rating in 5, 10 and 20 years. Nothing is written.
+    """
+    from satomori_analytics.condition.region import conditions, load_structures  # noqa: PLC0415 - needs numpy
+    from satomori_store.opening import open_registry, open_store  # noqa: PLC0415
+
+    registry = open_registry(invocation.state, invocation.config)
+    try:
+        structures = load_structures(registry)
+        known = [row.id for row in structures]
+        for name in asset:
+            if name not in known:
+                raise SettingsError(f"no structure {name!r}{suggest(name, known)}")
+        store = open_store(invocation.state, invocation.config)
+        try:
+            chosen = [row for row in structures if not asset or row.id in asset]
+            found = conditions(registry, store, chosen, now_us())
+        finally:
+            store.close()
+    finally:
+        registry.dispose()
+    if invocation.json:
+        print_rows(map(asdict, found), as_json=True)
+    else:
+        print_rows([row for each in found for row in _rows(each, language)], as_json=False)
+
+
+def _rows(condition: "Condition", language: str) -> list[dict[str, Any]]:
+    from satomori_analytics.condition.telling import ageing_text, measured_text  # noqa: PLC0415
+
+    place = 0 if language == "ja" else 1
+    told = [measured_text(each)[place] for each in condition.measured]
+    told += [ageing_text(each)[place] for each in condition.ageing]
+    return [{"asset": condition.asset, "rating": condition.rating or "-", "condition": each} for each in told or ["-"]]

@@ -1,0 +1,162 @@
+"""What the sensors say of a structure's condition: a value, its rate, a class where a standard has one. Pure.
+
+`Days` are daily means before now, so what is measured later changes nothing.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from satomori_analytics.condition.trend import Trend, interval, theil_sen
+from satomori_analytics.indicators.base import Floats
+from satomori_analytics.indicators.structures import frequency_residual, pump_vibration_zone
+from satomori_analytics.indicators.water import pump_efficiency, sewer_h2s_class
+from satomori_core.clock import DAY_US
+
+Kind = Literal["frequency", "movement", "vibration", "efficiency", "running", "hydrogen_sulfide", "night_flow"]
+_REFERENCE_DAYS, _RECENT_DAYS, _MONTH = 60, 14, 30
+_KPA_PER_M = 9.80665  # of water
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """Columns by metric, a value a day from `start_us` on, NaN where there was none; `attributes` of the ledger."""
+
+    start_us: int
+    columns: Mapping[str, Floats]
+    attributes: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """`value` with its 90 % interval, as of the newest days; `rate` a year with its own. `grade`: a standard's class.
+
+    `at_us`, `series`: what to draw, one a day.
+    """
+
+    kind: Kind
+    metric: str
+    unit: str
+    value: float
+    low: float
+    high: float
+    rate: Trend | None
+    grade: str | None
+    at_us: tuple[int, ...]
+    series: tuple[float, ...]
+    source: str
+
+
+def measure(class_: str, days: Days) -> list[Measured]:
+    """All that can be said of an asset of this class from what it measures."""
+    return [found for maker in _OF_CLASS.get(class_, ()) if (found := maker(days)) is not None]
+
+
+def _frequency(days: Days) -> Measured | None:
+    """Shift in % of the natural frequency against its first 60 days, temperature allowed for."""
+    if not {"natural_frequency", "structure_temperature"} <= set(days.columns):
+        return None
+    frequency, warm = days.columns["natural_frequency"], days.columns["structure_temperature"]
+    whole = np.flatnonzero(np.isfinite(frequency + warm))
+    if len(whole) < _REFERENCE_DAYS + _RECENT_DAYS:
+        return None
+    learn = whole[:_REFERENCE_DAYS]
+    residual = frequency_residual(frequency, warm, frequency[learn], warm[learn])
+    share = 100 * residual / float(frequency[learn].mean())
+    return _told(days, ("frequency", "natural_frequency", "%"), share, _RECENT_DAYS,
+                 source="two slopes of temperature around 0 °C, as for the Z24 bridge (recalled)")  # fmt: skip
+
+
+def _movement(metric: str, unit: str) -> Callable[[Days], Measured | None]:
+    def made(days: Days) -> Measured | None:
+        if metric not in days.columns:
+            return None
+        return _told(days, ("movement", metric, unit), days.columns[metric], 7, source="Theil-Sen slope (Sen 1968)")
+
+    return made
+
+
+def _vibration(days: Days) -> Measured | None:
+    if "vibration" not in days.columns:
+        return None
+    power = days.attributes.get("power_kw")
+    above = isinstance(power, int | float) and power > 200
+
+    def zone(value: float) -> str:
+        return str(pump_vibration_zone(value, above_200_kw=above))
+
+    return _told(days, ("vibration", "vibration", "mm/s"), days.columns["vibration"], 7, grade=zone,
+                 source="ISO 10816-7 category I zones (recalled, not checked)")  # fmt: skip
+
+
+def _efficiency(days: Days) -> Measured | None:
+    """Water power of electrical power; needs the motor's power factor from the ledger."""
+    factor = days.attributes.get("power_factor")
+    if not {"flow", "pressure", "motor_current", "motor_voltage"} <= set(days.columns):
+        return None
+    if not isinstance(factor, int | float):
+        return None
+    c = days.columns
+    power_kw = np.sqrt(3) * c["motor_voltage"] * c["motor_current"] * float(factor) / 1000
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = 100 * pump_efficiency(c["flow"], c["pressure"] / _KPA_PER_M, power_kw)
+    share = np.where((share > 0) & (share <= 100), share, np.nan)
+    return _told(days, ("efficiency", "flow", "%"), share, 7, source="ρgQH/P of daily means, suction head left out")
+
+
+def _running(days: Days) -> Measured | None:
+    if "pump_running" not in days.columns:
+        return None
+    return _told(days, ("running", "pump_running", "h/d"), 24 * days.columns["pump_running"], 7,
+                 source="share of the day that the pump reported running")  # fmt: skip
+
+
+def _hydrogen_sulfide(days: Days) -> Measured | None:
+    if "hydrogen_sulfide" not in days.columns:
+        return None
+
+    def class_(value: float) -> str:
+        return str(sewer_h2s_class(value))
+
+    return _told(days, ("hydrogen_sulfide", "hydrogen_sulfide", "[ppm]"), days.columns["hydrogen_sulfide"], _MONTH,
+                 grade=class_, source="sewer corrosion guide: mean ≥ 50 ppm I, 10 to 50 II, below III")  # fmt: skip
+
+
+def _night_flow(days: Days) -> Measured | None:
+    if "night_flow" not in days.columns:
+        return None
+    return _told(days, ("night_flow", "flow", "m3/h"), days.columns["night_flow"], 7,
+                 source="least hourly mean of a day (minimum night flow)")  # fmt: skip
+
+
+def _told(
+    days: Days, what: tuple[Kind, str, str], series: Floats, recent: int, *, source: str,
+    grade: Callable[[float], str] | None = None,
+) -> Measured | None:  # fmt: skip
+    kind, metric, unit = what
+    known = np.flatnonzero(np.isfinite(series))
+    if not len(known):
+        return None
+    value, low, high = interval(series[known[-recent:]])
+    place = np.arange(len(series), dtype=np.float64)
+    return Measured(
+        kind, metric, unit, value, low, high, theil_sen(place, series), grade(value) if grade else None,
+        tuple((days.start_us + known * DAY_US).tolist()), tuple(series[known].tolist()), source,
+    )  # fmt: skip
+
+
+_TILT = (_movement("tilt", "deg"), _movement("displacement", "mm"), _movement("crack_width", "mm"))
+_OF_CLASS: Mapping[str, tuple[Callable[[Days], Measured | None], ...]] = {
+    "bridge": (_frequency, *_TILT),
+    "slope": _TILT,
+    "levee": _TILT,
+    "tunnel": _TILT,
+    "pump_station": (_vibration, _efficiency, _running),
+    "sewer_manhole": (_hydrogen_sulfide,),
+    "sewer_span": (_hydrogen_sulfide,),
+    "district_meter_area": (_night_flow,),
+    "water_main": (_night_flow,),
+}
+CLASSES = frozenset(_OF_CLASS)

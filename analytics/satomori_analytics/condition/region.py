@@ -1,0 +1,90 @@
+"""The region as conditions need it: structures of the registry, their days from the store."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from satomori_analytics.condition.ageing import Ageing, expect, rating_of
+from satomori_analytics.condition.measured import CLASSES, Days, Measured, measure
+from satomori_analytics.indicators.base import Floats
+from satomori_core.clock import DAY_US, HOUR_US, to_datetime
+from satomori_core.vocabulary import Quality
+from satomori_store.databases import reading
+from satomori_store.models import Asset, Datastream
+from satomori_store.port import Columns, ObservationStore
+
+# So many days are looked at: a year of seasons, and what can be drawn.
+DAYS_MAX = 400
+# In a day, hours with a flow from which its least one counts.
+_HOURS_LEAST = 23
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How an asset stands. `rating` is its legal 健全度 from the ledger, never mixed with what is measured."""
+
+    asset: str
+    class_: str
+    rating: str | None
+    built_year: int | None
+    measured: tuple[Measured, ...]
+    ageing: tuple[Ageing, ...]
+
+
+def load_structures(engine: Engine, wanted: Iterable[str] | None = None) -> list[Asset]:
+    """Assets of the classes that have conditions, in the order of their ids."""
+    with reading(engine) as connection, Session(connection) as session:
+        query = select(Asset).where(Asset.class_.in_(sorted(CLASSES))).order_by(Asset.id)
+        found = list(session.scalars(query))
+        session.expunge_all()
+    names = None if wanted is None else set(wanted)
+    return [asset for asset in found if names is None or asset.id in names]
+
+
+def conditions(engine: Engine, store: ObservationStore, assets: Sequence[Asset], now_us: int) -> list[Condition]:
+    """From whole days before now."""
+    with reading(engine) as connection, Session(connection) as session:
+        query = select(Datastream.asset_id, Datastream.metric, Datastream.id).where(
+            Datastream.asset_id.in_([asset.id for asset in assets])
+        )
+        rows = session.execute(query.order_by(Datastream.id)).all()
+    streams: dict[str, dict[str, int]] = {}
+    for asset_id, metric, number in rows:
+        streams.setdefault(asset_id, {})[metric] = number  # the newest, since a swapped probe makes a new one
+    year = to_datetime(now_us).year
+    return [
+        Condition(
+            asset.id, asset.class_, rating := rating_of(asset.attributes), asset.built_year,
+            tuple(measure(asset.class_, _days(store, asset, streams.get(asset.id, {}), now_us))),
+            tuple(expect(rating, None if asset.built_year is None else max(year - asset.built_year, 0))),
+        )
+        for asset in assets
+    ]  # fmt: skip
+
+
+def _days(store: ObservationStore, asset: Asset, streams: dict[str, int], now_us: int) -> Days:
+    until_us = now_us // DAY_US * DAY_US
+    start_us = until_us - DAYS_MAX * DAY_US
+    columns: dict[str, Floats] = {}
+    if streams:
+        numbers = {number: metric for metric, number in streams.items()}
+        found = store.read(sorted(numbers), start_us, until_us, DAY_US, "mean")
+        for number, metric in numbers.items():
+            columns[metric] = _column(found, number, start_us, DAY_US, DAYS_MAX)
+    flow = streams.get("inflow", streams.get("flow"))
+    if flow is not None and asset.class_ in ("district_meter_area", "water_main"):
+        hourly = store.read([flow], start_us, until_us, HOUR_US, "mean")
+        hours = _column(hourly, flow, start_us, HOUR_US, DAYS_MAX * 24).reshape(DAYS_MAX, 24)
+        whole = np.isfinite(hours).sum(axis=1) >= _HOURS_LEAST
+        columns["night_flow"] = np.where(whole, np.where(np.isfinite(hours), hours, np.inf).min(axis=1), np.nan)
+    return Days(start_us, columns, asset.attributes)
+
+
+def _column(found: Columns, number: int, start_us: int, every_us: int, count: int) -> Floats:
+    good = (found.datastream == number) & (np.maximum(found.quality, found.qc) < Quality.FAIL)
+    column = np.full(count, np.nan)
+    column[(found.observed_at_us[good] - start_us) // every_us] = found.value[good]
+    return column

@@ -1,0 +1,50 @@
+"""What a condition says to people, in Japanese and English. Pure."""
+
+from collections.abc import Mapping
+
+from satomori_analytics.condition.ageing import Ageing
+from satomori_analytics.condition.measured import Kind, Measured
+from satomori_analytics.sentences import amount
+from satomori_core.metrics import catalogue
+
+_NAMES: Mapping[Kind, tuple[str, str]] = {
+    "frequency": ("固有振動数の変化（温度の影響を除く）", "shift of the natural frequency, temperature allowed for"),
+    "vibration": ("振動", "vibration"),
+    "efficiency": ("ポンプ効率", "pump efficiency"),
+    "running": ("1日の運転時間", "running hours a day"),
+    "hydrogen_sulfide": ("硫化水素（30日平均）", "hydrogen sulfide, mean of 30 days"),
+    "night_flow": ("夜間最小流量", "minimum night flow"),
+}
+_GRADES: Mapping[Kind, tuple[str, str]] = {
+    "vibration": ("ゾーン", "zone"), "hydrogen_sulfide": ("腐食環境", "corrosion class"),
+}  # fmt: skip
+
+
+def measured_text(found: Measured) -> tuple[str, str]:
+    """(Japanese, English): the value with its interval, its class, its rate with its own interval."""
+    metric = catalogue()[found.metric]
+    ja, en = _NAMES.get(found.kind, (metric.ja, metric.en))
+    shown = [amount(value, found.unit) for value in (found.value, found.low, found.high)]
+    parts_ja, parts_en = [f"{ja} {shown[0]}"], [f"{en} {shown[0]}"]
+    if found.low == found.low:
+        parts_ja.append(f"（{shown[1]}〜{shown[2]}）")
+        parts_en.append(f" ({shown[1]} to {shown[2]})")
+    if found.grade is not None:
+        name = _GRADES.get(found.kind, ("区分", "class"))
+        parts_ja.append(f"、{name[0]} {found.grade}")
+        parts_en.append(f", {name[1]} {found.grade}")
+    if found.rate is not None:
+        rate = [f"{value:+.3g}" for value in (found.rate.rate, found.rate.low, found.rate.high)]
+        sure = found.rate.low > 0 or found.rate.high < 0
+        parts_ja.append(f"、1年あたり {rate[0]}（{rate[1]}〜{rate[2]}）{'' if sure else '：傾向は確かでない'}")
+        parts_en.append(f", {rate[0]} a year ({rate[1]} to {rate[2]}){'' if sure else ': no sure trend'}")
+    return "".join(parts_ja), "".join(parts_en)
+
+
+def ageing_text(found: Ageing) -> tuple[str, str]:
+    share = [f"{100 * value:.0f}" for value in (found.chance, found.low, found.high)]
+    basis = {"rating": ("健全度から", "from its rating"), "age": ("建設年から", "from its age alone")}[found.basis]
+    return (
+        f"{found.years}年後に健全度{found.reached}以上に進む見込み {share[0]}%（{share[1]}〜{share[2]}%、{basis[0]}）",
+        f"in {found.years} years at {found.reached} or worse: {share[0]}% ({share[1]} to {share[2]}%, {basis[1]})",
+    )

@@ -1,0 +1,138 @@
+"""How structures stand: trends with honest intervals, temperature allowed for, ratings beside what is measured."""
+
+import numpy as np
+import pytest
+
+from satomori_analytics.condition.ageing import expect, rating_of
+from satomori_analytics.condition.measured import Days, Measured, measure
+from satomori_analytics.condition.region import conditions, load_structures
+from satomori_analytics.condition.telling import ageing_text, measured_text
+from satomori_analytics.condition.trend import interval, theil_sen
+from satomori_core.clock import DAY_US, HOUR_US
+from support.analytics_region import NOON_US, Region
+
+MIDNIGHT_US = NOON_US // DAY_US * DAY_US
+
+
+def ar(rng: np.random.Generator, count: int, r: float, scale: float) -> np.ndarray:
+    values = np.empty(count)
+    values[0] = rng.normal(0, scale)
+    for i in range(1, count):
+        values[i] = r * values[i - 1] + rng.normal(0, scale * np.sqrt(1 - r * r))
+    return values
+
+
+def test_the_slope_is_not_moved_by_outliers_and_gaps() -> None:
+    rng = np.random.default_rng(1)
+    days = np.arange(200.0)
+    values = 0.01 * days + rng.normal(0, 0.1, 200)
+    values[::17] += 50
+    values[30:60] = np.nan
+    found = theil_sen(days, values)
+    assert found is not None
+    assert found.rate == pytest.approx(3.65, rel=0.1)
+    assert found.low < 3.65 < found.high
+
+
+@pytest.mark.parametrize("r", [0.0, 0.5])
+def test_the_interval_holds_the_truth_about_nine_times_of_ten(r: float) -> None:
+    rng = np.random.default_rng(3)
+    days, held = np.arange(100.0), 0
+    for _ in range(200):
+        found = theil_sen(days, 0.02 * days + ar(rng, 100, r, 1.0))
+        assert found is not None
+        held += found.low <= 0.02 * 365.25 <= found.high
+    assert 0.8 <= held / 200 <= 0.98
+
+
+def test_few_values_have_no_trend() -> None:
+    assert theil_sen(np.arange(9.0), np.arange(9.0)) is None
+    assert interval(np.array([np.nan, 2.0]))[0] == 2.0
+
+
+def bridge(shift: float, days: int = 200) -> Days:
+    """A frequency that follows temperature on two slopes, and moves by `shift` over the last 60 days."""
+    rng = np.random.default_rng(4)
+    warm = 10 + 15 * np.sin(np.arange(days) / 30) + rng.normal(0, 1, days)
+    frequency = 4 - 0.03 * np.minimum(warm, 0) - 0.005 * np.maximum(warm, 0) + rng.normal(0, 0.002, days)
+    frequency[-60:] += shift * np.minimum(np.arange(60) / 30, 1)
+    return Days(0, {"natural_frequency": frequency, "structure_temperature": warm}, {})
+
+
+def one(found: list[Measured]) -> Measured:
+    (only,) = found
+    return only
+
+
+def test_a_frequency_is_freed_of_temperature() -> None:
+    """Winter and summer move nothing; a loss of 1 % is told within its interval."""
+    sound, lost = one(measure("bridge", bridge(0.0))), one(measure("bridge", bridge(-0.04)))
+    assert abs(sound.value) < 0.1
+    assert lost.value == pytest.approx(-1.0, abs=0.1)
+    assert lost.high < sound.low
+
+
+def test_later_days_change_nothing() -> None:
+    whole = bridge(0.0)
+    cut = Days(0, {name: column[:150] for name, column in whole.columns.items()}, {})
+    changed = Days(0, {name: np.concatenate([c[:150], c[150:] + 9])[:150] for name, c in whole.columns.items()}, {})
+    assert measure("bridge", cut) == measure("bridge", changed)
+
+
+@pytest.mark.parametrize(("level", "zone"), [(2.0, "A"), (3.0, "B"), (5.0, "C"), (7.0, "D")])
+def test_a_pumps_vibration_has_its_zone(level: float, zone: str) -> None:
+    found = one(measure("pump_station", Days(0, {"vibration": np.full(30, level)}, {})))
+    assert found.grade == zone
+
+
+def test_a_pump_without_its_power_factor_has_no_efficiency() -> None:
+    columns = {"flow": np.full(20, 180.0), "pressure": np.full(20, 50 * 9.80665),
+               "motor_current": np.full(20, 60.0), "motor_voltage": np.full(20, 400.0)}  # fmt: skip
+    assert measure("pump_station", Days(0, columns, {})) == []
+    found = one(measure("pump_station", Days(0, columns, {"power_factor": 36000 / (np.sqrt(3) * 400 * 60)})))
+    assert found.value == pytest.approx(68.1, abs=0.1)
+
+
+@pytest.mark.parametrize(("rating", "start", "reached"), [("I", "I", "III"), ("II", "II", "III"), ("III", "III", "IV")])
+def test_a_worse_rating_grows_likelier_with_years(rating: str, start: str, reached: str) -> None:
+    found = expect(rating, None)
+    assert {(each.start, each.reached) for each in found} == {(start, reached)}
+    assert [each.years for each in found] == [5, 10, 20]
+    assert found[0].chance < found[1].chance < found[2].chance
+    assert all(each.low < each.chance < each.high for each in found)
+
+
+def test_what_is_worst_or_unknown_has_no_expectation() -> None:
+    assert expect("IV", 50) == [] == expect(None, None)
+    (first, *_) = expect(None, 40)
+    assert first.basis == "age"
+    assert first.chance > expect(None, 5)[0].chance
+
+
+@pytest.mark.parametrize(("attributes", "rating"), [({"健全度": " ii "}, "II"), ({"判定区分": "Ⅴ"}, None), ({}, None)])
+def test_the_rating_is_the_ledgers(attributes: dict[str, str], rating: str | None) -> None:
+    assert rating_of(attributes) == rating
+
+
+def test_the_region_from_the_store(region: Region) -> None:
+    """A slope that creeps, a district's nights; the rating stands beside what is measured, in both languages."""
+    rng = np.random.default_rng(6)
+    hours = np.arange(0, 40 * 24)
+    at_us = (MIDNIGHT_US - 40 * DAY_US + hours * HOUR_US).tolist()
+    region.add_asset("slope", "slope", ["tilt"], interval_s=3600, attributes={"健全度": "II"})
+    tilt = 0.001 * hours / 24 + rng.normal(0, 0.002, len(hours))
+    region.put("slope", "tilt", zip(at_us, tilt.tolist(), strict=True))
+    region.add_asset("dma", "district_meter_area", ["flow"], interval_s=3600)
+    flow = 20 + 10 * np.sin(hours / 24 * 2 * np.pi) + rng.normal(0, 0.3, len(hours))
+    region.put("dma", "flow", zip(at_us, flow.tolist(), strict=True))
+    found = {c.asset: c for c in conditions(region.registry, region.store, load_structures(region.registry), NOON_US)}
+    assert set(found) == {"slope", "dma"}
+    slope = found["slope"]
+    assert (slope.rating, len(slope.ageing)) == ("II", 3)
+    assert slope.measured[0].rate is not None
+    assert slope.measured[0].rate.rate == pytest.approx(0.365, rel=0.3)
+    night = found["dma"].measured[0]
+    assert night.value == pytest.approx(9.6, abs=0.6)
+    assert "夜間最小流量" in measured_text(night)[0]
+    assert "a year" in measured_text(slope.measured[0])[1]
+    assert "健全度III" in ageing_text(slope.ageing[0])[0]
