@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from satomori_analytics.detectors.base import Latch, Marks
 from satomori_analytics.detectors.plain import beyond_limit
 from satomori_analytics.episodes import Episode, Stretch, Subject, Times, stretches
+from satomori_analytics.pictures import channel, picture
 from satomori_analytics.playbook import LEVELS, Limit, Playbook
 from satomori_analytics.sentences import amount
 from satomori_analytics.views import NOTHING_CARRIED, Carried, View
@@ -152,6 +153,10 @@ def _episode(
         "worst_level": int(worst_level), "limit_name": name, "limit": threshold(limit, view.asset), "side": limit.side,
         "hysteresis": limit.hysteresis, "for_s": limit.for_s, "source": limit.source, "on": on,
         "spoke_us": int(view.at_us[stretch.first]),
+        "picture": picture(
+            view.at_us, stretch, [channel(view.quantity, view.at_us, view.values, stretch)],
+            sorted(threshold(each, view.asset) for each in limits.values()),
+        ),
     }  # fmt: skip
     return Episode(
         subject=subject,

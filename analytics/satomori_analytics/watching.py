@@ -10,6 +10,7 @@ from satomori_analytics import detectors
 from satomori_analytics.detectors.base import Scores
 from satomori_analytics.detectors.joint import Learned
 from satomori_analytics.episodes import Episode, Floats, Stretch, Subject, Times, stretches
+from satomori_analytics.pictures import channel, picture
 from satomori_analytics.playbook import LEVELS, Watch
 from satomori_analytics.sentences import amount
 from satomori_analytics.views import Quantity, View
@@ -80,6 +81,8 @@ def judge_alone(watched: Watched, view: View) -> list[Episode]:
         value, unit = float(view.values[stretch.last]), view.quantity.unit
         figures = (f"{view.quantity.ja} {amount(value, unit)}", f"{view.quantity.en} {amount(value, unit)}")
         evidence: dict[str, Any] = {"metric": view.quantity.name, "unit": unit, "value": value}
+        shown = channel(view.quantity, view.at_us, view.values, stretch, _band(scores, 0))
+        evidence["picture"] = picture(view.at_us, stretch, [shown], [])
         if scores.low is not None and scores.high is not None and np.isfinite(scores.low[stretch.last, 0]):
             low, high = float(scores.low[stretch.last, 0]), float(scores.high[stretch.last, 0])
             evidence["expected"] = (low + high) / 2
@@ -121,28 +124,36 @@ def judge_joint(
     scores = detector.score(at_us, values)
     found = []
     for stretch in stretches(scores.alarm[:, 0]):
-        figures, evidence = _channels_told(channels, detector.deviation, values, stretch)
+        worst = _furthest(detector.deviation[stretch.last])
+        figures, evidence = _channels_told([(channels[i], z) for i, z in worst])
+        now = zip(channels, values[stretch.last].tolist(), strict=True)
+        evidence["values"] = {quantity.name: value for quantity, value in now if np.isfinite(value)}
+        shown = [channel(channels[i], at_us, values[:, i], stretch, _band(scores, i)) for i, _ in worst]
+        evidence["picture"] = picture(at_us, stretch, shown, [])
         found.append(_episode(watched, at_us, scores, stretch, figures=figures, evidence=evidence))
     return found
 
 
-def _channels_told(
-    channels: Sequence[Quantity], deviation: Floats, values: Floats, stretch: Stretch
-) -> tuple[tuple[str, str], dict[str, Any]]:
-    """(sentence parts, evidence): the three channels that are furthest off normal at the stretch's last row."""
-    z = np.full(len(channels), np.nan)
-    z[: deviation.shape[1]] = deviation[stretch.last]
-    worst = [int(i) for i in np.argsort(-np.abs(np.nan_to_num(z)))[:3] if np.isfinite(z[i])]
-    told = [(channels[i], float(z[i])) for i in worst]
-    evidence = {
-        "deviations": {quantity.name: round(sigma, 2) for quantity, sigma in told},
-        "values": {q.name: v for q, v in zip(channels, values[stretch.last].tolist(), strict=True) if np.isfinite(v)},
-    }
+def _band(scores: Scores, place: int) -> tuple[Floats, Floats] | None:
+    """What the column would have been expected to be, row by row."""
+    if scores.low is None or scores.high is None:
+        return None
+    return scores.low[:, place], scores.high[:, place]
+
+
+def _furthest(deviation: Floats) -> list[tuple[int, float]]:
+    """The three channels, by place, that are furthest off normal, with their deviations."""
+    order = np.argsort(-np.abs(np.nan_to_num(deviation)))[:3]
+    return [(int(i), float(deviation[i])) for i in order if np.isfinite(deviation[i])]
+
+
+def _channels_told(told: Sequence[tuple[Quantity, float]]) -> tuple[tuple[str, str], dict[str, Any]]:
+    """(sentence parts, evidence)."""
     figures = (
         "平常との差: " + "、".join(f"{quantity.ja} {sigma:+.1f}σ" for quantity, sigma in told),
         "Off normal: " + ", ".join(f"{quantity.en} {sigma:+.1f}σ" for quantity, sigma in told),
     )
-    return figures, evidence
+    return figures, {"deviations": {quantity.name: round(sigma, 2) for quantity, sigma in told}}
 
 
 def _episode(

@@ -3,13 +3,17 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from fastapi import Request, Response
 from nicegui import run, ui
 
+from satomori_analytics.condition.telling import ageing_text, measured_text
+from satomori_analytics.peers.telling import sentence
+from satomori_api.queries import Queries
 from satomori_api.views import AlertView, AssetDetail, DatastreamView, FindingView, ForecastView
-from satomori_core.clock import now_us
+from satomori_core.clock import DAY_US, now_us
 from satomori_core.errors import NotFoundError, UnavailableError
 from satomori_core.vocabulary import Level
 from satomori_dashboards.console import chart
@@ -17,13 +21,18 @@ from satomori_dashboards.console.alert_cards import AlertList, Card, cards_of
 from satomori_dashboards.console.formatting import age, moment
 from satomori_dashboards.console.frame import Frame, loaded, to_login, visiting
 from satomori_dashboards.console.gate import Gate
-from satomori_dashboards.console.kit import Section, empty, glyph, icon, tag
+from satomori_dashboards.console.kit import Section, empty, glyph, icon, svg, tag
 from satomori_dashboards.console.metric_card import MetricCard, Now, history_of, now_of
 from satomori_dashboards.console.operate import OperateCard, Operation
+from satomori_dashboards.console.picture import drawings
 from satomori_dashboards.console.texts import Language, class_word, level_word, named, text
+from satomori_store.access import Viewer
 
 # A chart is drawn anew when this much of its period has passed, however often values come.
 CHART_EVERY_S = 60
+
+
+_DRAWINGS_MOST = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +68,8 @@ class AssetModel:
     operation: Operation
     about: About
     coming: Coming
+    evidence: tuple[tuple[str, str], ...]
+    condition: tuple[str, ...]
 
 
 def verdict_of(language: Language, detail: AssetDetail, at_us: int) -> Verdict:
@@ -85,6 +96,25 @@ def coming_of(language: Language, forecasts: Sequence[ForecastView], at_us: int)
     lacking = [f"{one.name}: {one.text}" for one in forecasts if one.status == "missing"]
     missing = text(language, "asset.coming_missing", what=" / ".join(lacking)) if lacking else ""
     return Coming(told, missing)
+
+
+def evidence_of(language: Language, detail: AssetDetail, at_us: int) -> tuple[tuple[str, str], ...]:
+    """(sentence, drawing) of what is open, the worst first."""
+    now = sorted((f for f in detail.findings if not f.historical), key=lambda f: -f.level)
+    drawn = (drawing for finding in now for drawing in drawings(language, finding.evidence, detail.time_zone, at_us))
+    return tuple(islice(drawn, _DRAWINGS_MOST))
+
+
+def condition_of(language: Language, queries: Queries, viewer: Viewer, asset_id: str) -> tuple[str, ...]:
+    """Its rating, what is measured of it, how it may age, and how it stands among its like; a sentence each."""
+    place, told = 0 if language == "ja" else 1, list[str]()
+    for found in queries.condition(viewer, asset_id):
+        if found.rating is not None:
+            told.append(text(language, "asset.rating", rating=found.rating))
+        told += [measured_text(each)[place] for each in found.measured]
+        told += [ageing_text(each)[place] for each in found.ageing]
+    told += [sentence(each)[place] for each in queries.peers(viewer, asset_id) if each.difference is not None]
+    return tuple(told)
 
 
 def facts_of(language: Language, detail: AssetDetail, names: dict[str, str], groups: dict[str, str]) -> About:
@@ -119,6 +149,8 @@ class AssetPage:
         self._cards: dict[int, MetricCard] = {}
         self._streams: tuple[DatastreamView, ...] = first.datastreams
         self._limits: dict[int, tuple[float, ...]] = {}
+        self._told: tuple[str, ...] = ()
+        self._told_day = -1
 
     def build(self) -> None:
         word = self.frame.word
@@ -133,6 +165,10 @@ class AssetPage:
                 # Only farms have forecasts, so that it has a heading only where there are some.
                 self.coming = Section(self.draw_coming, "section", "at-2")
                 self.coming.box.props["aria-label"] = word("asset.coming")
+                self.evidence = Section(self.draw_evidence, "section", "at-2")
+                self.evidence.box.props["aria-label"] = word("asset.evidence")
+                self.condition = Section(self.draw_condition, "section", "at-2")
+                self.condition.box.props["aria-label"] = word("asset.condition")
                 with tag("section", "stack at-3", aria_label=word("asset.now")):
                     with tag("div", "page-head"):
                         tag("h2", text=word("asset.now"))
@@ -176,11 +212,15 @@ class AssetPage:
             self.operate.load(),
             About(about.facts, tuple((devices.get(id_, id_), id_) for id_ in used)),
             coming_of(language, gate.queries.forecasts(visit.viewer, asset=self.id), at_us),
+            evidence_of(language, detail, at_us),
+            self._condition(at_us),
         )
 
     def show(self, model: AssetModel) -> None:
         self.verdict.show(model.verdict)
         self.coming.show(model.coming)
+        self.evidence.show(model.evidence)
+        self.condition.show(model.condition)
         self.operate.show(model.operation)
         self.alerts.show(model.cards)
         self.about.show(model.about)
@@ -256,6 +296,34 @@ class AssetPage:
                                 tag("div", "quiet", text=advice)
             if coming.missing:
                 tag("p", "quiet", text=coming.missing)
+
+    def _condition(self, at_us: int) -> tuple[str, ...]:
+        """From whole days, so that it is asked for once a day and visit: it reads a year of them."""
+        if at_us // DAY_US != self._told_day:
+            self._told = condition_of(self.frame.language, self.frame.gate.queries, self.frame.visit.viewer, self.id)
+            self._told_day = at_us // DAY_US
+        return self._told
+
+    def draw_evidence(self, drawn: tuple[tuple[str, str], ...]) -> None:
+        if not drawn:
+            return
+        with tag("div", "card"):
+            with tag("div", "card-head"):
+                tag("h2", text=self.frame.word("asset.evidence"))
+            for sentence, drawing in drawn:
+                with tag("figure", "evidence"):
+                    svg(drawing)
+                    tag("figcaption", text=sentence)
+
+    def draw_condition(self, told: tuple[str, ...]) -> None:
+        if not told:
+            return
+        with tag("div", "card"):
+            with tag("div", "card-head"):
+                tag("h2", text=self.frame.word("asset.condition"))
+            with tag("ul", "told"):
+                for sentence in told:
+                    tag("li", text=sentence)
 
     def draw_periods(self, chosen: str) -> None:
         for period in chart.PERIODS:

@@ -1,0 +1,54 @@
+"""A finding's picture: made where it is judged, bounded, and drawn for the reader with its expectation in words."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from satomori_analytics.episodes import Stretch
+from satomori_analytics.pictures import channel, picture
+from satomori_analytics.views import Quantity
+from satomori_dashboards.console.picture import drawings
+
+FLOW = Quantity("flow", "m3/h", "流量", "Flow")
+MINUTE_US = 60_000_000
+
+
+def evidence(rows: int, *, band: bool = True) -> dict[str, Any]:
+    """Fifty rows from the end on something is wrong; the worst value is 9."""
+    at_us = np.arange(rows) * MINUTE_US
+    values = np.sin(np.arange(rows) / 9)
+    values[-20] = 9.0
+    stretch = Stretch(rows - 50, rows - 1, ended=False)
+    sides = (np.full(rows, -1.5), np.full(rows, 1.5)) if band else None
+    return {"picture": picture(at_us, stretch, [channel(FLOW, at_us, values, stretch, sides)], [8.0, 500.0])}
+
+
+def test_it_is_small_and_keeps_what_is_odd() -> None:
+    shown = evidence(5000)["picture"]["channels"][0]
+    assert {len(shown[key]) for key in ("at_us", "observed", "low", "high")} == {60}
+    assert max(shown["observed"]) == 9.0
+    assert shown["at_us"] == sorted(shown["at_us"])
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_it_is_drawn_with_words(language: Any) -> None:
+    ((sentence, svg),) = drawings(language, evidence(200), "Asia/Tokyo", 200 * MINUTE_US)
+    parts = re.findall(r'class="(\w+)"', svg)
+    # The limit that is far beyond the values is left out: it would flatten the rest.
+    assert parts == ["found", "band", "limit", "observed"]
+    assert ("平常なら −1.5〜1.5" if language == "ja" else "normally −1.5") in sentence.replace(" m³/h", "")
+
+
+def test_without_an_expectation_the_line_stands_alone() -> None:
+    ((sentence, svg),) = drawings("en", evidence(200, band=False), "Asia/Tokyo", 200 * MINUTE_US)
+    assert re.findall(r'class="(\w+)"', svg) == ["found", "limit", "observed"]
+    assert "normally" not in sentence
+
+
+def test_gaps_and_findings_without_a_picture_are_no_trouble() -> None:
+    at_us, values = np.arange(100) * MINUTE_US, np.full(100, np.nan)
+    stretch = Stretch(60, 99, ended=False)
+    empty = {"picture": picture(at_us, stretch, [channel(FLOW, at_us, values, stretch)], [1.0])}
+    assert drawings("ja", empty, "Asia/Tokyo", 0) == drawings("ja", {"limit": 3}, "Asia/Tokyo", 0) == []
