@@ -72,11 +72,15 @@ def test_a_frequency_is_freed_of_temperature() -> None:
     assert lost.high < sound.low
 
 
-def test_later_days_change_nothing() -> None:
-    whole = bridge(0.0)
-    cut = Days(0, {name: column[:150] for name, column in whole.columns.items()}, {})
-    changed = Days(0, {name: np.concatenate([c[:150], c[150:] + 9])[:150] for name, c in whole.columns.items()}, {})
-    assert measure("bridge", cut) == measure("bridge", changed)
+def test_later_days_change_nothing(region: Region) -> None:
+    """Asked as of a day, the answer is the same whatever was measured after it."""
+    region.add_asset("slope", "slope", ["tilt"], interval_s=3600)
+    values = [(MIDNIGHT_US - (40 - i) * DAY_US, 0.01 * i) for i in range(40)]
+    region.put("slope", "tilt", values)
+    structures = load_structures(region.registry)
+    before = conditions(region.registry, region.store, structures, NOON_US)
+    region.put("slope", "tilt", [(MIDNIGHT_US + i * HOUR_US, 50.0) for i in range(1, 100)])
+    assert conditions(region.registry, region.store, structures, NOON_US) == before
 
 
 @pytest.mark.parametrize(("level", "zone"), [(2.0, "A"), (3.0, "B"), (5.0, "C"), (7.0, "D")])
@@ -109,7 +113,10 @@ def test_what_is_worst_or_unknown_has_no_expectation() -> None:
     assert first.chance > expect(None, 5)[0].chance
 
 
-@pytest.mark.parametrize(("attributes", "rating"), [({"健全度": " ii "}, "II"), ({"判定区分": "Ⅴ"}, None), ({}, None)])
+@pytest.mark.parametrize(
+    ("attributes", "rating"),
+    [({"健全度": " ii "}, "II"), ({"判定区分": "Ⅲ"}, "III"), ({"判定区分": "Ⅴ"}, None), ({}, None)],
+)
 def test_the_rating_is_the_ledgers(attributes: dict[str, str], rating: str | None) -> None:
     assert rating_of(attributes) == rating
 

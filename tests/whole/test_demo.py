@@ -55,7 +55,9 @@ def test_the_history_is_in_and_nobody_was_told_of_it(demo: Up) -> None:
 def test_a_fault_becomes_an_alert(demo: Up) -> None:
     alerts = wait_for(
         "a first alert",
-        lambda: demo.registry("SELECT id, level, text_ja, text_en, advice_ja FROM alert WHERE NOT historical"),
+        lambda: demo.registry(
+            "SELECT id, level, text_ja, text_en, advice_ja FROM alert WHERE NOT historical AND level >= 3"
+        ),
         ALERT_WITHIN_S,
     )
     _, level, text_ja, text_en, advice_ja = alerts[0]

@@ -1,5 +1,6 @@
 """How a structure may age: the chance of a worse legal rating in some years, and how sure that is. Pure."""
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +32,9 @@ class Ageing:
 def rating_of(attributes: Mapping[str, Any]) -> str | None:
     """健全度 I to IV as the ledger has it; None where there is none."""
     for name in RATING_ATTRIBUTES:
-        if (word := str(attributes.get(name, "")).strip().upper()) in RATINGS:
+        # Ⅱ and ii are II, as triage reads them.
+        word = unicodedata.normalize("NFKC", str(attributes.get(name, ""))).strip().upper()
+        if word in RATINGS:
             return word
     return None
 

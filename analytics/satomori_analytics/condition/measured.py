@@ -55,7 +55,10 @@ def measure(class_: str, days: Days) -> list[Measured]:
 
 
 def _frequency(days: Days) -> Measured | None:
-    """Shift in % of the natural frequency against its first 60 days, temperature allowed for."""
+    """Shift in % of the natural frequency against the first 60 of the days read, temperature allowed for.
+
+    So a loss that is older than these days is the reference itself: the residual detector keeps an older one.
+    """
     if not {"natural_frequency", "structure_temperature"} <= set(days.columns):
         return None
     frequency, warm = days.columns["natural_frequency"], days.columns["structure_temperature"]

@@ -8,7 +8,10 @@ from satomori_analytics.sentences import amount
 from satomori_core.metrics import catalogue
 
 _NAMES: Mapping[Kind, tuple[str, str]] = {
-    "frequency": ("固有振動数の変化（温度の影響を除く）", "shift of the natural frequency, temperature allowed for"),
+    "frequency": (
+        "固有振動数の変化（温度の影響を除く、読んだ期間の初めと比べて）",
+        "shift of the natural frequency since the first days read, temperature allowed for",
+    ),
     "vibration": ("振動", "vibration"),
     "efficiency": ("ポンプ効率", "pump efficiency"),
     "running": ("1日の運転時間", "running hours a day"),
@@ -36,8 +39,13 @@ def measured_text(found: Measured) -> tuple[str, str]:
     if found.rate is not None:
         rate = [f"{value:+.3g}" for value in (found.rate.rate, found.rate.low, found.rate.high)]
         sure = found.rate.low > 0 or found.rate.high < 0
-        parts_ja.append(f"、1年あたり {rate[0]}（{rate[1]}〜{rate[2]}）{'' if sure else '：傾向は確かでない'}")
-        parts_en.append(f", {rate[0]} a year ({rate[1]} to {rate[2]}){'' if sure else ': no sure trend'}")
+        days = len(found.series)
+        parts_ja.append(
+            f"、1年あたり {rate[0]}（{rate[1]}〜{rate[2]}、{days}日分から）{'' if sure else '：傾向は確かでない'}"
+        )
+        parts_en.append(
+            f", {rate[0]} a year ({rate[1]} to {rate[2]}, from {days} days){'' if sure else ': no sure trend'}"
+        )
     return "".join(parts_ja), "".join(parts_en)
 
 
