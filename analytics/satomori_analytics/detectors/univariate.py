@@ -65,7 +65,7 @@ class Univariate:
     def __init__(
         self,
         *,
-        false_alarms_per_month: float = 0.5,
+        false_alarms_per_month: float = 0.8,
         quiet_s: float = 4 * 86400.0,
         relearn_s: float = 4 * 86400.0,
         utc_offset_s: int = 9 * 3600,
