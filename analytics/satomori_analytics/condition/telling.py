@@ -51,7 +51,10 @@ def measured_text(found: Measured) -> tuple[str, str]:
 
 def ageing_text(found: Ageing) -> tuple[str, str]:
     share = [f"{100 * value:.0f}" for value in (found.chance, found.low, found.high)]
-    basis = {"rating": ("健全度から", "from its rating"), "age": ("建設年から", "from its age alone")}[found.basis]
+    basis = {
+        "rating": ("健全度と教科書の率から", "from its rating and a textbook's rates"),
+        "age": ("建設年と教科書の率だけから", "from its age and a textbook's rates alone"),
+    }[found.basis]
     return (
         f"{found.years}年後に健全度{found.reached}以上に進む見込み {share[0]}%（{share[1]}〜{share[2]}%、{basis[0]}）",
         f"in {found.years} years at {found.reached} or worse: {share[0]}% ({share[1]} to {share[2]}%, {basis[1]})",
