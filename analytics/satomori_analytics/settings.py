@@ -25,7 +25,7 @@ class AnalyticsSettings:
     triage_dir: Path | None = None
     weather_file: Path | None = None
     weather_stale_after_s: float = 86400.0
-    false_alarms_per_asset_month: float = 0.5
+    false_alarms_per_asset_month: float = 0.8
     historical_after_s: int = 3600
     workers: int = 1
     dask: str = ""

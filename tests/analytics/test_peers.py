@@ -137,7 +137,8 @@ def test_a_bridge_that_ages_faster_than_its_like_is_found(region: Region) -> Non
 def test_what_all_share_is_nobodys_fault(region: Region) -> None:
     """Six that do the same, warm months and all: none is unlike."""
     fill(region, 0.0)
-    assert Comparer(region.registry, region.store, AnalyticsSettings()).round(MIDNIGHT_US) == 0
+    strict = AnalyticsSettings(false_alarms_per_asset_month=0.1)  # by chance alone one of them may be a little off
+    assert Comparer(region.registry, region.store, strict).round(MIDNIGHT_US) == 0
 
 
 def test_only_statistics_of_the_others_are_told(region: Region) -> None:

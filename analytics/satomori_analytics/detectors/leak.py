@@ -91,7 +91,7 @@ class LeakStep:
     def __init__(
         self,
         *,
-        false_alarms_per_month: float = 0.25,
+        false_alarms_per_month: float = 0.4,
         learn_days: int = 14,
         window_days: int = 14,
         memory_days: int = 42,

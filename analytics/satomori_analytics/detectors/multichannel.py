@@ -41,7 +41,7 @@ class Multichannel(Learned):
     """
 
     def __init__(
-        self, *, learn_rows: int = 400, window: int = 10, false_alarms_per_month: float = 0.5, for_s: float = 0.0
+        self, *, learn_rows: int = 400, window: int = 10, false_alarms_per_month: float = 0.8, for_s: float = 0.0
     ) -> None:
         super().__init__(learn_rows=learn_rows, window=window, for_s=for_s)
         self.false_alarms_per_month = false_alarms_per_month
