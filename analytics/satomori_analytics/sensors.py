@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from satomori_analytics.detectors.base import Marks
 from satomori_analytics.detectors.plain import Stuck
 from satomori_analytics.episodes import Episode, Floats, Stretch, Subject, stretches
+from satomori_analytics.pictures import channel, picture
 from satomori_analytics.playbook import Metric, Sensor
 from satomori_analytics.sentences import amount, duration_en, duration_ja
 from satomori_analytics.views import View
@@ -123,6 +124,9 @@ def sensor_episode(
     stream, quantity = view.quantity.stream, view.quantity
     if stream is None:
         raise AssertionError
+    # What is held against it may have begun before that became certain.
+    began = min(int(np.searchsorted(view.at_us, since_us)), stretch.first)
+    whole = Stretch(began, stretch.last, stretch.ended)
     subject = Subject(
         fingerprint=f"{fault.kind}:{view.key}",
         kind=fault.kind,
@@ -149,6 +153,7 @@ def sensor_episode(
             "unit": quantity.unit,
             "source": fault.source,
             "spoke_us": int(view.at_us[stretch.first]),
+            "picture": picture(view.at_us, whole, [channel(quantity, view.at_us, view.values, whole)], []),
             **evidence,
         },
     )

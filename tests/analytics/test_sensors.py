@@ -39,6 +39,8 @@ def test_a_spiky_sensor() -> None:
     ja, en = episode.texts(episode.level, episode.since_us)
     assert "水温計の水温" in ja
     assert "3 times within 30 min" in en
+    (channel,) = episode.evidence["picture"]["channels"]
+    assert max(channel["observed"]) > 23.9
 
 
 def test_a_real_rise_and_fall_is_none() -> None:
@@ -53,6 +55,12 @@ def test_a_stuck_sensor_from_the_start_of_its_run() -> None:
     (episode,) = judge_sensor(view(values), METRIC, Sensor())
     assert episode.subject.kind == "stuck"
     assert (episode.since_us, episode.until_us) == (NOON_US + 500 * SECOND_US, NOON_US + 1800 * SECOND_US)
+    shown = episode.evidence["picture"]
+    assert (shown["from_us"], shown["until_us"]) == (episode.since_us, episode.seen_us)
+    (channel,) = shown["channels"]
+    frozen = [v for at, v in zip(channel["at_us"], channel["observed"], strict=True) if episode.since_us <= at]
+    assert frozen[0] == frozen[-2] == 11.0
+    assert channel["observed"][0] > 11.9
     assert judge_sensor(view([0.0] * 500), METRIC, Sensor()) == []
 
 

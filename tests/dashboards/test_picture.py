@@ -39,6 +39,7 @@ def test_it_is_drawn_with_words(language: Any) -> None:
     # The limit that is far beyond the values is left out: it would flatten the rest.
     assert parts == ["found", "band", "limit", "observed"]
     assert ("平常なら −1.5〜1.5" if language == "ja" else "normally −1.5") in sentence.replace(" m³/h", "")
+    assert f'aria-label="{"流量" if language == "ja" else "Flow"}"' in svg
 
 
 def test_without_an_expectation_the_line_stands_alone() -> None:

@@ -16,7 +16,7 @@ def drawings(language: Language, evidence: Mapping[str, Any], zone: str, at_us: 
     if not isinstance(picture, dict):
         return []
     return [
-        (_sentence(language, channel, zone, at_us), _svg(picture, channel))
+        (_sentence(language, channel, zone, at_us), _svg(language, picture, channel))
         for channel in picture["channels"]
         if len(channel["at_us"]) > 1
     ]
@@ -33,7 +33,7 @@ def _sentence(language: Language, channel: Mapping[str, Any], zone: str, at_us: 
     return text(language, "picture.band", name=name, value=value, when=when, **expected)
 
 
-def _svg(picture: Mapping[str, Any], channel: Mapping[str, Any]) -> str:
+def _svg(language: Language, picture: Mapping[str, Any], channel: Mapping[str, Any]) -> str:
     times: Sequence[int] = channel["at_us"]
     band = list(zip(channel.get("low", []), channel.get("high", []), strict=True))
     values = [v for v in channel["observed"] if v is not None] + [v for pair in band for v in pair if v is not None]
@@ -60,7 +60,7 @@ def _svg(picture: Mapping[str, Any], channel: Mapping[str, Any]) -> str:
     ]
     line = [(x(at), y(value)) for at, value in zip(times, channel["observed"], strict=True) if value is not None]
     parts.append(f'<polyline class="observed" points="{_points(line)}"/>')
-    label = escape(channel["ja"], quote=True)
+    label = escape(channel["ja" if language == "ja" else "en"], quote=True)
     return f'<svg viewBox="0 0 {_WIDE:.0f} {_HIGH:.0f}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
 
 
