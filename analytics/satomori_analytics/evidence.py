@@ -195,7 +195,9 @@ def noise(hours: Hours, column: int, others: Sequence[int] = (), *, factor: floa
         slack = wobble[step] / 3 + 0.5 * (level[rows].max() - level[rows].min())
         moved = level[step] > level[rows].max() + slack or level[step] < level[rows].min() - slack
         if around is not None:  # restless weather is no sensor's fault: that the others wobble more is allowed for
-            usual *= max(float(np.nan_to_num(_median((around[step] / _median(around[rows].T))[None])[0])), 1.0)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                times = _median((around[step] / _median(around[rows].T))[None])[0]
+            usual *= max(float(np.nan_to_num(times)), 1.0)
         off[step] = 0.0 if moved else max(wobble[step] / usual - 1.0, 0.0)
         teaches[step] = wobble[step] < (1 + _TEACHES * (factor - 1)) * usual
     return Course(off, limit, held(off, limit, hold_steps))
