@@ -1,7 +1,9 @@
-"""Scores of detectors that one would pick instead; run by the Python of .venv-peers: FILE.npz NAME TRAIN_ROWS OUT.npz.
+"""Scores of detectors that one would pick instead; run by the Python of .venv-peers: FILE.npz NAME TRAIN OUT.npz.
 
-Each is used as its users use it: fitted on the first rows, its own threshold (PyOD's contamination of 10 %; for river's
-half-space trees, one row at a time, scaled to 0…1, the 95 % quantile of the scores of the learned rows' later half).
+TRAIN: how many of the first rows, or what share of them, each is fitted on, as its users do; then its own threshold
+(PyOD's contamination of 10 %; for river's half-space trees, one row at a time, scaled to 0…1, the 95 % quantile of the
+scores of the learned rows' later half). ADTK's persistence detector says yes or no; STUMPY gives the distance of the
+newest window to the nearest one before it.
 """
 
 import importlib
@@ -11,33 +13,65 @@ from typing import Any
 
 import numpy as np
 
+_WINDOW = 32  # of STUMPY's windows, rows
 
-def main(source: str, name: str, train: int, target: str) -> None:
+
+def half_space_trees(values: Any, train: int) -> tuple[Any, Any]:
+    low, high = values[:train].min(axis=0), values[:train].max(axis=0)
+    rows = np.clip((values - low) / np.maximum(high - low, 1e-9), 0, 1)
+    model = importlib.import_module("river.anomaly").HalfSpaceTrees(seed=1)
+    score = np.empty(len(rows))
+    for i, row in enumerate(rows):
+        named = dict(enumerate(row.tolist()))
+        score[i] = model.score_one(named)
+        model.learn_one(named)
+    return score, score > np.quantile(score[train // 2 : train], 0.95)
+
+
+def pyod(name: str, values: Any, train: int) -> tuple[Any, Any]:
+    model = getattr(importlib.import_module(f"pyod.models.{name.lower()}"), name)()
+    model.fit(values[:train])
+    score = model.decision_function(values)
+    return score, score > model.threshold_
+
+
+def persist(values: Any, train: int) -> tuple[Any, Any]:
+    pandas, detectors = importlib.import_module("pandas"), importlib.import_module("adtk.detector")
+    series = pandas.Series(values[:, 0], index=pandas.date_range("2026-01-01", periods=len(values), freq="5min"))
+    model = detectors.PersistAD()
+    model.fit(series[:train])
+    alarm = model.detect(series).fillna(0).to_numpy(dtype=float) > 0
+    return alarm.astype(float), alarm
+
+
+def matrix_profile(values: Any, train: int) -> tuple[Any, Any]:
+    column = values[:, 0].astype(float)
+    stream = importlib.import_module("stumpy").stumpi(column[:train], _WINDOW, egress=False)
+    for value in column[train:]:
+        stream.update(value)
+    score = np.zeros(len(column))
+    left = np.asarray(stream.left_P_, dtype=float)
+    score[_WINDOW - 1 :] = np.where(np.isfinite(left), left, 0.0)
+    return score, score > np.quantile(score[train // 2 : train], 0.95)
+
+
+def main(source: str, name: str, train: float, target: str) -> None:
     told: dict[str, Any] = {}
     started = time.perf_counter()
     with np.load(source) as runs:
         for key in runs.files:
             values = runs[key]
-            if name == "HalfSpaceTrees":
-                low, high = values[:train].min(axis=0), values[:train].max(axis=0)
-                rows = np.clip((values - low) / np.maximum(high - low, 1e-9), 0, 1)
-                model = importlib.import_module("river.anomaly").HalfSpaceTrees(seed=1)
-                score = np.empty(len(rows))
-                for i, row in enumerate(rows):
-                    named = dict(enumerate(row.tolist()))
-                    score[i] = model.score_one(named)
-                    model.learn_one(named)
-                alarm = score > np.quantile(score[train // 2 : train], 0.95)
+            rows = int(train if train > 1 else train * len(values))
+            if name in ("ECOD", "IForest"):
+                found = pyod(name, values, rows)
             else:
-                module = {"ECOD": "pyod.models.ecod", "IForest": "pyod.models.iforest"}[name]
-                model = getattr(importlib.import_module(module), name)()
-                model.fit(values[:train])
-                score = model.decision_function(values)
-                alarm = score > model.threshold_
-            told[key], told[f"{key}.alarm"] = score, alarm
+                found = {"HalfSpaceTrees": half_space_trees, "PersistAD": persist, "stumpi": matrix_profile}[name](
+                    values, rows
+                )
+            told[key], told[f"{key}.alarm"] = found
     told["took"] = time.perf_counter() - started
     np.savez(target, **told)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4])
+    main(sys.argv[1], sys.argv[2], float(sys.argv[3]), sys.argv[4])
