@@ -127,11 +127,14 @@ def test_few_nights_are_not_enough_unless_a_file_tells() -> None:
 
 
 def test_out_of_season_is_no_lack() -> None:
-    """Before transplanting, after heading, after harvest: nothing is missing and nothing is said."""
+    """Before transplanting, after heading, after harvest, before blast's months: nothing is missing, nothing said."""
     known = hours(1, FIRST, 180)
     assert made("heading", known, at(FIRST, 5, 9)).status == "off"
     assert made("heading", known, at(FIRST, 110, 9)).status == "off"
     assert made("harvest", known, at(FIRST, 175, 9)).status == "off"
+    rainless = replace(known, columns={n: v for n, v in known.columns.items() if n != "rain"})
+    assert made("blast", rainless, at(FIRST, 5, 9)).status == "off"
+    assert made("blast", rainless, at(FIRST, 15, 9)).status == "missing"
     seen = made("heading", known, at(FIRST, 70, 9), heading_date="2025-07-25")
     assert (seen.status, seen.text_en) == ("off", "it has headed")
     after = made("harvest", known, at(FIRST, 70, 9), heading_date="2025-07-25")

@@ -7,7 +7,16 @@ drier, warmer and cooler.
 
 import numpy as np
 
-from satomori_analytics.forecasts.base import Hours, MissingError, Outcome, Spot, local, offset_of, percent
+from satomori_analytics.forecasts.base import (
+    Hours,
+    MissingError,
+    Outcome,
+    Spot,
+    in_season,
+    local,
+    offset_of,
+    percent,
+)
 from satomori_analytics.forecasts.weather import Weather
 from satomori_analytics.indicators.base import Floats
 from satomori_analytics.indicators.running import blast_favourable
@@ -24,6 +33,8 @@ Scene = dict[str, Floats]  # wet (1 or 0), rain, wind and temperature, hour by h
 
 def foretell(spot: Spot, outlook: Outlook, hours: Hours, weather: Weather | None, now_us: int) -> Outcome:
     """Chance in % of a favourable hour, with the 80 % interval of a share of so many nights. Raise MissingError."""
+    if not in_season(outlook, spot, now_us):
+        raise MissingError("いまは葉いもちの時期の外です", "leaf blast has no season now", off=True)
     past, rule = _past(outlook, hours)
     offset_us = offset_of(spot, now_us)
     until_us = (now_us + offset_us + DAY_US - MORNING_H * HOUR_US) // DAY_US * DAY_US + MORNING_H * HOUR_US - offset_us
