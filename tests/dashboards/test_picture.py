@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 from satomori_analytics.episodes import Stretch
+from satomori_analytics.peers.comparing import Difference
+from satomori_analytics.peers.region import Comparison
 from satomori_analytics.pictures import channel, picture
 from satomori_analytics.views import Quantity
+from satomori_dashboards.console.asset import peers_of
 from satomori_dashboards.console.picture import drawings
 
 FLOW = Quantity("flow", "m3/h", "流量", "Flow")
@@ -53,3 +56,28 @@ def test_gaps_and_findings_without_a_picture_are_no_trouble() -> None:
     stretch = Stretch(60, 99, ended=False)
     empty = {"picture": picture(at_us, stretch, [channel(FLOW, at_us, values, stretch)], [1.0])}
     assert drawings("ja", empty, "Asia/Tokyo", 0) == drawings("ja", {"limit": 3}, "Asia/Tokyo", 0) == []
+
+
+def compared(value: float | None) -> Comparison:
+    """A bridge's frequency among five of three owners, whose band is -1 to 3 %; or not comparable."""
+    found = None if value is None else Difference(value, 0.01, -0.01, 0.03, 0.2, 5)
+    return Comparison("b", "natural_frequency", "change", "log", 5, 3, ("material",), found)
+
+
+@pytest.mark.parametrize(("value", "look"), [(0.02, "own"), (-0.2, "own off")])
+def test_an_asset_is_drawn_among_its_like(value: float, look: str) -> None:
+    """The dot stands within the others' band or beside it, on the side and in the look that say so."""
+    ((ja, svg),), ((en, _),) = (peers_of(language, [compared(value), compared(None)]) for language in ("ja", "en"))
+    dot = re.search(r'class="(own[ a-z]*)" cx="([0-9.]+)"', svg)
+    band = re.search(r'class="band" x="([0-9.]+)" y="2" width="([0-9.]+)"', svg)
+    assert dot
+    assert band
+    left, wide, at = float(band[1]), float(band[2]), float(dot[2])
+    assert dot[1] == look
+    assert (left <= at <= left + wide) == (look == "own")
+    assert "5資産・3団体" in ja
+    assert "of 3 owners" in en
+
+
+def test_what_has_no_like_is_not_drawn() -> None:
+    assert peers_of("ja", [compared(None)]) == ()

@@ -10,6 +10,7 @@ from fastapi import Request, Response
 from nicegui import run, ui
 
 from satomori_analytics.condition.telling import ageing_text, measured_text
+from satomori_analytics.peers.region import Comparison
 from satomori_analytics.peers.telling import sentence
 from satomori_api.queries import Queries
 from satomori_api.views import AlertView, AssetDetail, DatastreamView, FindingView, ForecastView
@@ -24,7 +25,7 @@ from satomori_dashboards.console.gate import Gate
 from satomori_dashboards.console.kit import Section, empty, glyph, icon, svg, tag
 from satomori_dashboards.console.metric_card import MetricCard, Now, history_of, now_of
 from satomori_dashboards.console.operate import OperateCard, Operation
-from satomori_dashboards.console.picture import drawings
+from satomori_dashboards.console.picture import among, drawings
 from satomori_dashboards.console.texts import Language, class_word, level_word, named, text
 from satomori_store.access import Viewer
 
@@ -58,6 +59,14 @@ class Coming:
 
 
 @dataclass(frozen=True, slots=True)
+class Daily:
+    """What follows from whole days. `condition`: sentences; `peers`: (sentence, drawing) of each metric and aspect."""
+
+    condition: tuple[str, ...] = ()
+    peers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class AssetModel:
     """`streams`: without what changes with every value, so that charts stay in place."""
 
@@ -69,7 +78,7 @@ class AssetModel:
     about: About
     coming: Coming
     evidence: tuple[tuple[str, str], ...]
-    condition: tuple[str, ...]
+    daily: Daily
 
 
 def verdict_of(language: Language, detail: AssetDetail, at_us: int) -> Verdict:
@@ -106,15 +115,20 @@ def evidence_of(language: Language, detail: AssetDetail, at_us: int) -> tuple[tu
 
 
 def condition_of(language: Language, queries: Queries, viewer: Viewer, asset_id: str) -> tuple[str, ...]:
-    """Its rating, what is measured of it, how it may age, and how it stands among its like; a sentence each."""
+    """Its rating, what is measured of it, how it may age; a sentence each."""
     place, told = 0 if language == "ja" else 1, list[str]()
     for found in queries.condition(viewer, asset_id):
         if found.rating is not None:
             told.append(text(language, "asset.rating", rating=found.rating))
         told += [measured_text(each)[place] for each in found.measured]
         told += [ageing_text(each)[place] for each in found.ageing]
-    told += [sentence(each)[place] for each in queries.peers(viewer, asset_id) if each.difference is not None]
     return tuple(told)
+
+
+def peers_of(language: Language, found: Sequence[Comparison]) -> tuple[tuple[str, str], ...]:
+    """(sentence, drawing) of each comparison that could be made."""
+    place = 0 if language == "ja" else 1
+    return tuple((sentence(each)[place], among(each.difference)) for each in found if each.difference is not None)
 
 
 def facts_of(language: Language, detail: AssetDetail, names: dict[str, str], groups: dict[str, str]) -> About:
@@ -149,8 +163,8 @@ class AssetPage:
         self._cards: dict[int, MetricCard] = {}
         self._streams: tuple[DatastreamView, ...] = first.datastreams
         self._limits: dict[int, tuple[float, ...]] = {}
-        self._told: tuple[str, ...] = ()
-        self._told_day = -1
+        self._daily = Daily()
+        self._daily_of = -1
 
     def build(self) -> None:
         word = self.frame.word
@@ -169,6 +183,8 @@ class AssetPage:
                 self.evidence.box.props["aria-label"] = word("asset.evidence")
                 self.condition = Section(self.draw_condition, "section", "at-2")
                 self.condition.box.props["aria-label"] = word("asset.condition")
+                self.peers = Section(self.draw_peers, "section", "at-2")
+                self.peers.box.props["aria-label"] = word("asset.peers")
                 with tag("section", "stack at-3", aria_label=word("asset.now")):
                     with tag("div", "page-head"):
                         tag("h2", text=word("asset.now"))
@@ -213,14 +229,15 @@ class AssetPage:
             About(about.facts, tuple((devices.get(id_, id_), id_) for id_ in used)),
             coming_of(language, gate.queries.forecasts(visit.viewer, asset=self.id), at_us),
             evidence_of(language, detail, at_us),
-            self._condition(at_us),
+            self._of_the_day(at_us),
         )
 
     def show(self, model: AssetModel) -> None:
         self.verdict.show(model.verdict)
         self.coming.show(model.coming)
         self.evidence.show(model.evidence)
-        self.condition.show(model.condition)
+        self.condition.show(model.daily.condition)
+        self.peers.show(model.daily.peers)
         self.operate.show(model.operation)
         self.alerts.show(model.cards)
         self.about.show(model.about)
@@ -297,12 +314,14 @@ class AssetPage:
             if coming.missing:
                 tag("p", "quiet", text=coming.missing)
 
-    def _condition(self, at_us: int) -> tuple[str, ...]:
-        """From whole days, so that it is asked for once a day and visit: it reads a year of them."""
-        if at_us // DAY_US != self._told_day:
-            self._told = condition_of(self.frame.language, self.frame.gate.queries, self.frame.visit.viewer, self.id)
-            self._told_day = at_us // DAY_US
-        return self._told
+    def _of_the_day(self, at_us: int) -> Daily:
+        """Asked for once a day and visit: it reads a year of days."""
+        if at_us // DAY_US != self._daily_of:
+            language, queries, viewer = self.frame.language, self.frame.gate.queries, self.frame.visit.viewer
+            peers = peers_of(language, queries.peers(viewer, self.id))
+            self._daily = Daily(condition_of(language, queries, viewer, self.id), peers)
+            self._daily_of = at_us // DAY_US
+        return self._daily
 
     def draw_evidence(self, drawn: tuple[tuple[str, str], ...]) -> None:
         if not drawn:
@@ -324,6 +343,18 @@ class AssetPage:
             with tag("ul", "told"):
                 for sentence in told:
                     tag("li", text=sentence)
+
+    def draw_peers(self, compared: tuple[tuple[str, str], ...]) -> None:
+        if not compared:
+            return
+        with tag("div", "card"):
+            with tag("div", "card-head"):
+                tag("h2", text=self.frame.word("asset.peers"))
+            with tag("ul", "peers"):
+                for sentence, drawing in compared:
+                    with tag("li"):
+                        svg(drawing)
+                        tag("div", text=sentence)
 
     def draw_periods(self, chosen: str) -> None:
         for period in chart.PERIODS:

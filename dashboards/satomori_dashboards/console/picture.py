@@ -1,13 +1,15 @@
-"""A finding's evidence drawn: observed values, the band in which they would be normal, limits. Pure, makes SVG."""
+"""Evidence drawn: a finding's values with the band that is normal and limits; an asset among its like. Pure, SVG."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from satomori_analytics.peers.comparing import Difference
 from satomori_dashboards.console.formatting import moment, with_unit
 from satomori_dashboards.console.texts import Language, text
 
 _WIDE, _HIGH, _EDGE = 320.0, 110.0, 6.0
+_THIN, _DOT = 16.0, 5.0
 
 
 def drawings(language: Language, evidence: Mapping[str, Any], zone: str, at_us: int) -> list[tuple[str, str]]:
@@ -20,6 +22,26 @@ def drawings(language: Language, evidence: Mapping[str, Any], zone: str, at_us: 
         for channel in picture["channels"]
         if len(channel["at_us"]) > 1
     ]
+
+
+def among(found: Difference) -> str:
+    """The others' band and middle on a line, and the asset's own dot. Words stand beside it, so it has none itself."""
+    least, most = min(found.low, found.value), max(found.high, found.value)
+    wide = max(most - least, 1e-12)
+
+    def x(value: float) -> float:
+        return _DOT + (_WIDE - 2 * _DOT) * (value - least) / wide
+
+    low, high, middle = x(found.low), x(found.high), x(found.middle)
+    own = "own" if found.low <= found.value <= found.high else "own off"
+    half = _THIN / 2
+    return (
+        f'<svg viewBox="0 0 {_WIDE:.0f} {_THIN:.0f}" aria-hidden="true">'
+        f'<line class="axis" x1="0" x2="{_WIDE:.0f}" y1="{half:.0f}" y2="{half:.0f}"/>'
+        f'<rect class="band" x="{low:.1f}" y="2" width="{max(high - low, 2):.1f}" height="{_THIN - 4:.0f}"/>'
+        f'<line class="middle" x1="{middle:.1f}" x2="{middle:.1f}" y1="2" y2="{_THIN - 2:.0f}"/>'
+        f'<circle class="{own}" cx="{x(found.value):.1f}" cy="{half:.0f}" r="{_DOT:.0f}"/></svg>'
+    )
 
 
 def _sentence(language: Language, channel: Mapping[str, Any], zone: str, at_us: int) -> str:
