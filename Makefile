@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test check bench campaign fuzz leaks screenshots lock clean
+.PHONY: run test check bench campaign fuzz leaks year screenshots lock clean
 
 run: $(VENV)/run.done
 	$(BIN)/satomori up --sample
@@ -46,6 +46,11 @@ campaign: $(VENV)/dev.done
 SCENARIOS ?= 40
 leaks: $(VENV)/dev.done
 	PYTHONPATH=tests $(BIN)/python -m leaks.evaluate --seed $(SEED) --scenarios $(SCENARIOS) $(LEAKS_ARGS)
+
+# A year of the sample region with faults of assets and sensors, judged as in service: make year SEED=7 DAYS=365
+DAYS ?= 365
+year: $(VENV)/dev.done
+	PYTHONPATH=tests $(BIN)/python -m region_year --seed $(SEED) --days $(DAYS) $(YEAR_ARGS)
 
 # Pictures of the console for README.md, taken by the browser test of the live sample region.
 screenshots: $(VENV)/dev.done
