@@ -45,7 +45,10 @@ class Trouble:
         return {metric: self.channels[metric] + change}
 
     def towards(self, metric: str, hours: float) -> dict[str, Floats]:
-        return self.added(metric, (self.fault.size - self.channels[metric]) * self.share(hours))
+        """To the fault's size, where the water's surface is as restless as the sensor is exact."""
+        key = key_of(0, self.fault.asset, metric, self.fault.kind)
+        surface = ACCURACY[metric] * gauss(key, self.at_s.astype(np.int64))
+        return self.added(metric, (self.fault.size + surface - self.channels[metric]) * self.share(hours))
 
     def running(self) -> Floats:
         return (self.channels["pump_running"] > 0).astype(np.float64)

@@ -21,10 +21,14 @@ WEATHER = frozenset({"soil_water_index"})
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`delay_s`: from the fault's beginning to the first alert about it; None: not found. `named`: cause, then kind."""
+    """`delay_s`: from the fault's beginning to the first alert about it; None: not found.
+
+    `cause_named`, `kind_named`: by any of its alerts; `first_right`: the cause, by the first of them.
+    """
 
     fault: Injected
     delay_s: float | None
+    first_right: bool
     cause_named: bool
     kind_named: bool
     said: tuple[str, ...]
@@ -57,11 +61,12 @@ def score(faults: Sequence[Injected], heard: Sequence[Heard], from_s: float, day
             each for each in alerts
             if _about(fault, each) and fault.from_s <= each.told.spoke_us / SECOND_US < fault.until_s + ALLOWANCE_S
         ]  # fmt: skip
-        delays = [each.told.spoke_us / SECOND_US - fault.from_s for each in mine]
+        mine.sort(key=lambda each: each.told.spoke_us)
+        delay_s = mine[0].told.spoke_us / SECOND_US - fault.from_s if mine else None
         right = [each for each in mine if each.told.cause == Cause(fault.cause)]
         kinds = [each for each in right if each.told.kind == fault.kind]
         said = tuple(sorted({f"{each.told.cause}:{each.told.kind}" for each in mine}))
-        results.append(Result(fault, min(delays, default=None), bool(right), bool(kinds), said))
+        results.append(Result(fault, delay_s, mine[:1] == right[:1] != [], bool(right), bool(kinds), said))
     weather = [each for each in alerts if each.told.metric in WEATHER]
     false = [
         each for each in alerts
@@ -82,8 +87,8 @@ def _hours(seconds: Sequence[float]) -> str:
 def table(score: Score) -> str:
     """Markdown."""
     lines = [
-        "| cause | kind | class | faults | found | cause right | kind right | median h |",
-        "|---|---|---|---|---|---|---|---|",
+        "| cause | kind | class | faults | found | cause right at first | cause right | kind right | median h |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     rows: dict[tuple[str, str, str], list[Result]] = {}
     for result in score.results:
@@ -98,10 +103,11 @@ def table(score: Score) -> str:
         if cause == "asset" and kind != "all" and class_ == "all":
             continue  # each kind is one class's
         found = [r.delay_s for r in results if r.delay_s is not None]
+        firsts = sum(r.first_right for r in results)
         rights = sum(r.cause_named for r in results)
         kinds = f"{sum(r.kind_named for r in results)}" if cause == "sensor" else ""
         lines.append(
-            f"| {cause} | {kind} | {class_} | {len(results)} | {len(found)} | {rights} | {kinds} | {_hours(found)} |"
+            f"| {cause} | {kind} | {class_} | {len(results)} | {len(found)} | {firsts} | {rights} | {kinds} | {_hours(found)} |"
         )
     found_all = sum(r.delay_s is not None for r in score.results)
     rate = len(score.false) / score.asset_years if score.asset_years > 0 else float("nan")

@@ -74,7 +74,7 @@ def test_nobody_is_called_without_need(judged: tuple[Sequence[Injected], Score])
 def test_the_table_tells_each_kind_and_what_was_missed(judged: tuple[Sequence[Injected], Score]) -> None:
     _, scored = judged
     missed = replace(scored, results=[replace(scored.results[0], delay_s=None, said=()), *scored.results[1:]])
-    assert "| asset | creep | slope | 1 | 1 | 1 |" in table(scored)
+    assert "| asset | creep | slope | 1 | 1 | 1 | 1 |" in table(scored)
     assert "missed" not in table(scored)
     assert "found 3 of 4" in table(missed)
     assert "missed: stuck minato-bridge-1 strain" in table(missed)
