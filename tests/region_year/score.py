@@ -107,7 +107,8 @@ def table(score: Score) -> str:
         rights = sum(r.cause_named for r in results)
         kinds = f"{sum(r.kind_named for r in results)}" if cause == "sensor" else ""
         lines.append(
-            f"| {cause} | {kind} | {class_} | {len(results)} | {len(found)} | {firsts} | {rights} | {kinds} | {_hours(found)} |"
+            f"| {cause} | {kind} | {class_} | {len(results)} | {len(found)} | {firsts} | {rights} | {kinds} "
+            f"| {_hours(found)} |"
         )
     found_all = sum(r.delay_s is not None for r in score.results)
     rate = len(score.false) / score.asset_years if score.asset_years > 0 else float("nan")
