@@ -69,7 +69,7 @@ class History:
         return lambda job, again: (address, self.encode(feed.stream, job, again=again))
 
     def encode(self, stream: str, job: Job, *, again: bool) -> bytes:
-        """A SenML pack whose base name is the device. Written directly, since it is 650,000 records."""
+        """A SenML pack whose base name is the device. Written directly, since it is 700,000 records."""
         places = self._places[job.device]
         streams = [self._region.streams[place] for place in places]
         heads = [f'{{"n":"{s.metric}","u":"{s.unit}","t":' for s in streams]

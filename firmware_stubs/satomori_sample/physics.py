@@ -11,7 +11,7 @@ from types import MappingProxyType
 import numpy as np
 
 from satomori_sample.noise import Floats, gauss, key_of, uniform
-from satomori_sample.weather import DAY_S, Sky, day_of_year, season_of
+from satomori_sample.weather import DAY_S, YEAR_DAYS, Sky, day_of_year, season_of
 
 TIP_MM = 0.5  # of a tipping-bucket rain gauge
 PADDY_SEASON = (128.0, 250.0)  # flooded from early May to early September
@@ -55,6 +55,10 @@ def damped_air(sky: Sky, spot: Spot, lag_h: float, share: float) -> Floats:
     return spot.air(sky) - 3.4 * wave + 3.4 * share * day
 
 
+def _sun_share(sky: Sky) -> Floats:
+    return np.clip(sky.solar_w_m2 / 800.0, 0.0, 1.0)
+
+
 def rain_gauge(sky: Sky, spot: Spot) -> Floats:
     """Whole tips of the bucket in the interval; what is less than a tip comes as chance."""
     tips = sky.rain_mm_h * spot.interval_s / 3600.0 / TIP_MM
@@ -89,11 +93,52 @@ def paddy_soil_moisture(sky: Sky, spot: Spot) -> Floats:
     return season * 56.0 + (1.0 - season) * dry + 0.15 * spot.noise("moisture", sky)
 
 
+# ------------------------------------------------------------------ weather station
+
+
+def open_air(sky: Sky, spot: Spot) -> Floats:
+    return spot.air(sky) + 0.02 * spot.noise("air", sky)
+
+
+def open_humidity(sky: Sky, spot: Spot) -> Floats:
+    return np.clip(sky.humidity, 35.0, 98.0) + 0.4 * spot.noise("humidity", sky)
+
+
+def open_solar(sky: Sky, spot: Spot) -> Floats:
+    lit = np.where(sky.solar_w_m2 > 1.0, 1.5 * spot.noise("solar", sky), 0.0)
+    return np.maximum(sky.solar_w_m2 + lit, 0.0)
+
+
+def wind_speed(sky: Sky, spot: Spot) -> Floats:
+    """A breeze that the sun wakes, and weather that comes and goes over days; gusts by chance."""
+    mean = 1.3 + 1.4 * _sun_share(sky) + 0.5 * spot.slow("weather", sky, 60.0) + 0.4 * spot.slow("breeze", sky, 3.0)
+    return np.maximum(mean * (1.0 + 0.2 * spot.noise("gust", sky)), 0.0)
+
+
+FIELD_WATERED_DAYS = 4.0  # between two turns of the sprinklers
+
+
+def field_moisture(sky: Sky, spot: Spot) -> Floats:
+    """Near field capacity after each turn of the sprinklers, drawn down by 0.3 to 1.1 % a day by the season's sun."""
+    since_days = (sky.at_s / DAY_S + FIELD_WATERED_DAYS * spot.character) % FIELD_WATERED_DAYS
+    summer = 0.5 - 0.5 * np.cos((day_of_year(sky.at_s) + 10.0) * (2 * np.pi / YEAR_DAYS))
+    rain = 0.12 * np.minimum(sky.wet_mm[2], 30.0)
+    return 30.5 - (0.3 + 0.8 * summer) * since_days + rain + 0.12 * spot.noise("moisture", sky)
+
+
+STATION: Mapping[str, Law] = MappingProxyType(
+    {
+        "air_temperature": open_air,
+        "relative_humidity": open_humidity,
+        "rain": rain_gauge,
+        "wind_speed": wind_speed,
+        "solar_radiation": open_solar,
+        "soil_moisture": field_moisture,
+    }
+)
+
+
 # ------------------------------------------------------------------ greenhouse
-
-
-def _sun_share(sky: Sky) -> Floats:
-    return np.clip(sky.solar_w_m2 / 800.0, 0.0, 1.0)
 
 
 def greenhouse_temperature(sky: Sky, spot: Spot) -> Floats:
@@ -318,6 +363,8 @@ LAWS: Mapping[str, Mapping[str, Law]] = MappingProxyType(
             "gate_opening": gate_at_rest,
             "gate_moving": gate_at_rest,
         },
+        "upland_field": STATION,
+        "orchard": STATION,
         "greenhouse": {
             "air_temperature": greenhouse_temperature,
             "relative_humidity": greenhouse_humidity,

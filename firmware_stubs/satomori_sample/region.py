@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from satomori_sample.physics import LAWS
-from satomori_sample.places import ASSETS, CLASS_ATTRIBUTES, SITES, Attributes
+from satomori_sample.places import ASSETS, CLASS_ATTRIBUTES, SITES, VARIETY_ATTRIBUTES, WARMER_CEL, Attributes
+from satomori_sample.weather import monthly_air
 
 # Metric -> unit (as the catalogue stores it) and the sensor's resolution in it.
 METRICS: Mapping[str, tuple[str, float]] = MappingProxyType(
@@ -37,12 +38,15 @@ METRICS: Mapping[str, tuple[str, float]] = MappingProxyType(
         "vibration": ("mm/s", 0.01),
         "water_level": ("m", 0.001),
         "water_temperature": ("Cel", 0.01),
+        "wind_speed": ("m/s", 0.1),
     }
 )
 # Class -> what its device is called: suffix of the id, Japanese, English, model.
 DEVICE_OF_CLASS: Mapping[str, tuple[str, str, str, str]] = MappingProxyType(
     {
         "paddy": ("node", "水管理センサー", "water node", "SN-P3"),
+        "upland_field": ("station", "気象・土壌観測装置", "weather and soil station", "SN-A6"),
+        "orchard": ("station", "気象・土壌観測装置", "weather and soil station", "SN-A6"),
         "greenhouse": ("panel", "環境計測盤", "climate panel", "SN-G5"),
         "cattle_barn": ("panel", "舎内環境計", "climate panel", "SN-B3"),
         "irrigation_pond": ("gauge", "水位雨量計", "level and rain gauge", "SN-W3"),
@@ -80,13 +84,14 @@ WIRES: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("aoba-pumps", "modbus", "gw-aoba-water", ("aoba-pump-1", "aoba-pump-2")),
     ("aoba-ponds", "text", "gw-aoba-water", ("kame-ike", "hasu-ike")),
     ("inaho-radio", "text", "gw-inaho", tuple(f"inaho-paddy-{i}" for i in range(1, 6))),
+    ("inaho-station", "text", "gw-inaho", ("inaho-orchard",)),
     ("inaho-gates", "gates", "gw-inaho", ("inaho-paddy-1", "inaho-paddy-2")),
     ("hamakaze-panels", "modbus", "gw-hamakaze", ("hamakaze-house-1", "hamakaze-house-2")),
     ("hamakaze-vendor", "json", "gw-hamakaze", ("hamakaze-house-3",)),
     ("hikari-slopes", "text", "gw-hikari-hills", ("hikari-slope-1", "hikari-slope-2")),
     ("", "senml", "gw-minato-sewer", (*(f"minato-manhole-{i}" for i in range(1, 5)), "minato-pump-1")),
     ("", "senml", "gw-minato-ponds", ("oike", "shin-ike")),
-    ("", "senml", "gw-tanaka", ("tanaka-paddy-1", "tanaka-paddy-2", "tanaka-paddy-3")),
+    ("", "senml", "gw-tanaka", (*(f"tanaka-paddy-{i}" for i in range(1, 4)), "tanaka-upland")),
     ("", "senml", "gw-aoba-town", ("aoba-manhole-1", "aoba-manhole-2", "aoba-bridge-1", "aoba-bridge-2")),
     ("", "senml", "gw-midori", ("midori-house-1", "midori-house-2")),
     ("", "senml", "gw-kogen", ("kogen-barn-1", "kogen-barn-2", "kogen-barn-3")),
@@ -183,7 +188,9 @@ def build_region() -> Region:
 
 def _asset(row: tuple[str, str, str, str, str, str, float, float, int | None, Attributes], owner: str) -> Asset:
     id_, class_, site, municipality, name, name_en, latitude, longitude, built_year, own = row
-    attributes = CLASS_ATTRIBUTES.get(class_, {}) | own
+    attributes = CLASS_ATTRIBUTES.get(class_, {}) | VARIETY_ATTRIBUTES.get(str(own.get("variety")), {}) | own
+    if class_ == "paddy":
+        attributes["normal_temperature_c"] = " ".join(f"{t:.1f}" for t in monthly_air(WARMER_CEL[municipality]))
     return Asset(id_, class_, site, owner, municipality, name, name_en, latitude, longitude, built_year, attributes)
 
 

@@ -111,6 +111,12 @@ class Weather:
         return rain
 
 
+def monthly_air(warmer_cel: float) -> list[float]:
+    """The twelve months' normal means, °C, of a place so much warmer than by the sea."""
+    middles_s = Y2000_S + (np.arange(12) + 0.5) / 12 * YEAR_DAYS * DAY_S
+    return [float(mean) + warmer_cel for mean in _seasonal_air(middles_s)]
+
+
 def _seasonal_air(at_s: Floats) -> Floats:
     """Coldest about 28 January; 5 to 27 °C as a daily mean."""
     return 16.0 - 11.0 * np.cos((day_of_year(at_s) - 27.0) * (2 * np.pi / YEAR_DAYS))

@@ -171,7 +171,7 @@ def test_the_edge_agents_settings_load(tmp_path: Path) -> None:
     assert devices == {d for w in REGION.wires if w.kind in {"modbus", "gates"} for d in w.devices}
     operated = {(edge.gateway, actuator.name) for edge in edges for actuator in edge.actuator if edge.remote.enabled}
     assert operated == {(gateway, name) for gateway, name, *_ in ACTUATORS}
-    assert sum(len(edge.text) for edge in edges) == 3
+    assert sum(len(edge.text) for edge in edges) == 4
     assert [edge.mqtt[0].url for edge in edges if edge.mqtt] == ["mqtt://broker.test:1884"]
 
 

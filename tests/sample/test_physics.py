@@ -108,7 +108,9 @@ def test_rain_raises_ponds_and_sewers() -> None:
     assert total_mm == pytest.approx(fell_mm, rel=0.2)
 
 
-@pytest.mark.parametrize("class_", ["paddy", "cattle_barn", "greenhouse", "irrigation_pond", "pump_station"])
+@pytest.mark.parametrize(
+    "class_", ["paddy", "upland_field", "orchard", "cattle_barn", "greenhouse", "irrigation_pond", "pump_station"]
+)
 def test_a_year_without_faults_crosses_no_limit_of_the_playbooks(year: Floats, class_: str) -> None:
     """Limits on what is measured itself; the asset's own attribute stands before the playbook's number."""
     playbook = load_playbooks().general[class_]

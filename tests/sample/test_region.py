@@ -19,9 +19,9 @@ REGION = build_region()
 def test_three_municipalities_and_the_number_of_things_that_the_demo_speaks_of() -> None:
     kinds = Counter(kind for _, kind, *_ in ORGANISATIONS)
     assert kinds == {"prefecture": 1, "municipality": 3, "farm": 5, "contractor": 1}
-    assert len(REGION.assets) == 40
+    assert len(REGION.assets) == 42
     assert {asset.class_ for asset in REGION.assets.values()} == set(LAWS)
-    assert 140 <= len(REGION.streams) <= 160
+    assert len(REGION.streams) == 166
     assert Counter(kind for _, kind, *_ in GATEWAYS)["edge"] == 5
 
 
@@ -62,7 +62,7 @@ def test_satomori_imports_the_registry_file_and_finds_every_datastream(tmp_path:
     engine = open_registry(tmp_path / "state", None)
     report = import_registry(engine, tmp_path / "sample" / "region.toml")
     assert report.errors == []
-    assert report.created["asset"] == 40 + len(GATEWAYS)
+    assert report.created["asset"] == 42 + len(GATEWAYS)
     lookup = load_lookup(engine)
     for stream in REGION.streams:
         route = lookup.route(stream.gateway, stream.device, stream.metric, 1_790_000_000_000_000)
