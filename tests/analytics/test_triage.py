@@ -415,7 +415,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_an_earthquake_under_the_sample_region(sample: Path) -> None:
-    """M 6.3 off the port, 震度6弱 observed in みなと: its old bridges and ponds first, paddies late."""
+    """M 6.3 off the port, 震度6弱 observed in みなと: its bridges (the worse rated before the other) and old ponds first, paddies late."""
     done = run(
         sample, "earthquake", "--latitude", "34.05", "--longitude", "133.60", "--magnitude", "6.3",
         "--intensity", "minato=6弱", "--json",
@@ -423,13 +423,13 @@ def test_an_earthquake_under_the_sample_region(sample: Path) -> None:
     rows = json.loads(done.output)
     assert [row["rank"] for row in rows] == list(range(1, len(rows) + 1))
     assert {row["asset_id"] for row in rows} >= set(build_region().assets)
-    assert [row["asset_id"] for row in rows[:4]] == ["minato-bridge-1", "minato-bridge-2", "oike", "shin-ike"]
-    assert rows[0]["reasons_ja"] == ["震度6弱", "健全度不明", "1971年"]
+    assert [row["asset_id"] for row in rows[:4]] == ["minato-bridge-2", "minato-bridge-1", "oike", "shin-ike"]
+    assert rows[0]["reasons_ja"] == ["震度6弱", "健全度III", "1966年"]
     assert rows[0]["class"] == "bridge"
     by_id = {row["asset_id"]: row for row in rows}
     assert by_id["aoba-bridge-1"]["reasons_ja"][0].startswith("震度5")
     assert "推定" in by_id["aoba-bridge-1"]["reasons_ja"][0]
-    assert by_id["aoba-bridge-1"]["rank"] < by_id["aoba-bridge-2"]["rank"]  # 1974 and 1983
+    assert by_id["aoba-bridge-1"]["rank"] < by_id["aoba-bridge-2"]["rank"]  # 1974 and rated II, 1983 and I
     assert by_id["tanaka-paddy-1"]["rank"] > by_id["minato-manhole-1"]["rank"]
 
 
