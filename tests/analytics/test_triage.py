@@ -415,7 +415,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_an_earthquake_under_the_sample_region(sample: Path) -> None:
-    """M 6.3 off the port, 震度6弱 observed in みなと: its bridges (the worse rated before the other) and old ponds first, paddies late."""
+    """M 6.3 off the port, 震度6弱 observed in みなと: its bridges by rating, then old ponds; paddies late."""
     done = run(
         sample, "earthquake", "--latitude", "34.05", "--longitude", "133.60", "--magnitude", "6.3",
         "--intensity", "minato=6弱", "--json",

@@ -23,6 +23,7 @@ from support.mosquitto import mosquitto
 from support.patience import PATIENCE_S
 
 SAMPLE = Path(__file__).parents[2] / "firmware_stubs" / "satomori_sample" / "sample.toml"
+STREAMS = len(build_region().streams)
 
 
 @asynccontextmanager
@@ -66,9 +67,9 @@ async def test_history_then_ready_then_live_with_a_fault_and_a_clean_stop(tmp_pa
         (folder / "plan.toml").write_text(plan, encoding="utf-8")
         async with acking(Peer(), server.port) as peer, simulating("run", folder) as process:
             first = await said(process, lambda record: "progress" in record)
-            assert first == {"progress": 0.0, "sent": 0, "acked": 0, "total": 154 * 72}
+            assert first == {"progress": 0.0, "sent": 0, "acked": 0, "total": STREAMS * 72}
             await said(process, lambda record: record.get("ready") is True)
-            assert sum(1 for stream, _ in peer.kept if stream.startswith("history-")) == 154 * 72
+            assert sum(1 for stream, _ in peer.kept if stream.startswith("history-")) == STREAMS * 72
             await _until((folder / TRUTH).exists)
             await _until(lambda: '"phase": "live"' in (folder / TRUTH).read_text(encoding="utf-8"))
             await _until(lambda: "telemetry" in peer.lanes)
@@ -100,7 +101,7 @@ async def test_killed_and_started_again_no_number_is_missing_and_none_has_two_va
                 await _until(lambda: peer.gaps() == {})
                 process.terminate()
                 assert await process.wait() == 0
-    assert sum(1 for stream, _ in peer.kept if stream.startswith("history-")) == len(build_region().streams) * 144 * 3
+    assert sum(1 for stream, _ in peer.kept if stream.startswith("history-")) == STREAMS * 144 * 3
     assert peer.differing == 0
     assert len(live) == sum(wire.kind == "senml" for wire in build_region().wires)
 
