@@ -183,7 +183,9 @@ def draw(
     """The faults of `days` days after the learning; `pairs`: asset -> (metric, other asset) that may be exchanged."""
     rng = np.random.default_rng(seed)
     begin_s, end_s = from_s + LEARNING_DAYS * DAY_S, from_s + (LEARNING_DAYS + days) * DAY_S
-    free_s = {asset: begin_s + float(rng.uniform(0, 30)) * DAY_S for asset in region.assets}
+    # Fields with a weather station have none drawn, and count by their false alerts alone.
+    watched = [asset for asset in region.assets if region.assets[asset].class_ in ASSET_FAULTS]
+    free_s = {asset: begin_s + float(rng.uniform(0, 30)) * DAY_S for asset in watched}
     drawn: list[Injected] = []
     # Always the asset that is free first, so that a partner of an exchange is known to be free or not.
     while (asset := min(free_s, key=lambda name: free_s[name])) and free_s[asset] < end_s:
