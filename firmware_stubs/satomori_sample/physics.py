@@ -202,10 +202,10 @@ def barn_ammonia(sky: Sky, spot: Spot) -> Floats:
 
 
 def pond_level(sky: Sky, spot: Spot) -> Floats:
-    """Full before the season, drawn down by its fields' irrigation, filled again by autumn's and winter's rain."""
+    """Full before the season, drawn down by irrigation, filled again by autumn's and winter's rain."""
     day = day_of_year(sky.at_s)
     drawn = np.interp(day, [0, 100, 130, 240, 262, 366], [0.25, 0.0, 0.1, 1.1, 0.9, 0.25])
-    level = 2.9 + 0.4 * spot.character - (0.75 + 0.5 * spot.character) * drawn + 0.004 * np.minimum(sky.wet_mm[2], 80.0)
+    level = 2.9 + 0.4 * spot.character - drawn + 0.004 * np.minimum(sky.wet_mm[2], 80.0)
     return level + 0.0007 * spot.noise("level", sky)
 
 
