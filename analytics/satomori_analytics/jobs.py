@@ -250,7 +250,10 @@ class Analyst:
         for outcome in self._pool.run((job,) for job in self._slow_jobs(begun, stop)):
             done.findings += self._keep(outcome.judged, now_us)
             done.slow += 1
-            self._waiting.pop(begun.popleft())
+            item = begun.popleft()
+            if outcome.rolled is not None:  # after the findings: a job that is killed in between starts where it did
+                self._slow.keep(item, outcome.rolled)
+            self._waiting.pop(item)
         reached = min((waiting.after_change for waiting in self._waiting.values()), default=self._cursor)
         if reached != self._slow_cursor:
             self._slow_cursor = reached

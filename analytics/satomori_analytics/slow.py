@@ -22,7 +22,7 @@ from satomori_analytics.playbook import Derived, Playbook, Watch
 from satomori_analytics.pools import Job
 from satomori_analytics.redundancy import Neighbourhood, Redundancy, fingerprints, judge_redundancy
 from satomori_analytics.views import View, quantity_of
-from satomori_analytics.watching import Rows, Watched, judge_alone, judge_joint, learn, to_rows
+from satomori_analytics.watching import Gap, Rows, Watched, judge_alone, judge_joint, learn, roll, to_rows
 from satomori_analytics.work import Outcome, Task, judge_derived, resting_on, stream_of
 from satomori_analytics.world import Stream, WatchedAsset
 from satomori_core.clock import DAY_US, HOUR_US
@@ -30,6 +30,12 @@ from satomori_core.vocabulary import Quality
 from satomori_store.port import Aggregate, ObservationStore
 
 _REFERENCE_DAYS_MAX = 400
+# Raised where the shape of detectors' states changes: what was kept in another is learned anew.
+_STATES = 2
+# A detector that goes on learning sees so many rows a judgement at most beyond those it judges: seconds of work.
+_ROLL_ROWS_MAX = 20_000
+# Its state is kept for so many days, one a day, so that what arrives late is judged by what was known then.
+_ROLLED_DAYS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,10 @@ class Aggregates:
 
 
 class References:
-    """What detectors learned from their first rows, a JSON file each. It can be learned anew from the store."""
+    """What detectors learned from their first rows, and `rolled`: what they went on to learn; a JSON file each.
+
+    It can be learned anew from the store.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -87,7 +96,25 @@ class References:
         return reference if reference.get("for") == _identity(watch, channels) else None
 
     def save(self, key: str, watch: Watch, channels: tuple[int, ...], reference: Mapping[str, Any]) -> dict[str, Any]:
-        kept = {**reference, "for": _identity(watch, channels)}
+        return self._write(key, {**reference, "for": _identity(watch, channels), "rolled": []})
+
+    def roll(self, key: str, rolled: Mapping[str, Any]) -> None:
+        """Keep a state beside the first: the newest, and the first of each of the days before it.
+
+        One that is older than the newest, since late rows were judged, is not kept.
+        """
+        reference = self._known[key]
+        before = reference.get("rolled", [])
+        until_us = rolled["until_us"]
+        if before and before[-1]["until_us"] >= until_us:
+            return
+        days: dict[int, Mapping[str, Any]] = {}
+        for state in before:
+            if state["until_us"] > until_us - _ROLLED_DAYS * DAY_US:
+                days.setdefault(state["until_us"] // DAY_US, state)
+        self._write(key, {**reference, "rolled": [*days.values(), rolled]})
+
+    def _write(self, key: str, kept: dict[str, Any]) -> dict[str, Any]:
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{key}.json"
         draft = path.with_suffix(".new")
@@ -97,8 +124,17 @@ class References:
         return kept
 
 
+def latest(reference: Mapping[str, Any], before_us: int) -> Mapping[str, Any]:
+    """Of the first state and those rolled from it the newest that has seen no row from `before_us` on."""
+    return next((s for s in reversed(reference.get("rolled", [])) if s["until_us"] < before_us), reference)
+
+
+def _key(item: Item) -> str:
+    return f"{item.asset}.{item.name}"
+
+
 def _identity(watch: Watch, channels: tuple[int, ...]) -> list[Any]:
-    return [watch.detector, dict(watch.options), watch.every_s, list(channels)]
+    return [_STATES, watch.detector, dict(watch.options), watch.every_s, list(channels)]
 
 
 What = Derived | Watch | Redundancy
@@ -197,6 +233,10 @@ class Slow:
         watched = Watched(due.asset, due.item.name, watch, view.key, self._share(due, watch))
         return partial(_do_watch, watched, (due.touched[0], due.window[1]), partial(judge_alone, watched, view))
 
+    def keep(self, item: Item, rolled: Mapping[str, Any]) -> None:
+        """What the job of this item has learned on the way."""
+        self.references.roll(_key(item), rolled)
+
     def _share(self, due: Due, watch: Watch) -> float | None:
         """Of the asset's budget: each series watched alone has the same as channels watched together have."""
         if not detectors.find(watch.detector).budgeted:
@@ -214,23 +254,37 @@ class Slow:
             return None
         watched = Watched(due.asset, due.item.name, watch, due.asset.id, self._share(due, watch))
         ids = tuple(stream.id for stream in streams)
-        key = f"{due.asset.id}.{due.item.name}"
+        key = _key(due.item)
         reference = self.references.load(key, watch, ids)
         if reference is None:
             learned = self._learn(watched, streams, due.touched[1])
             if learned is None:
                 return None
             reference = self.references.save(key, watch, ids, learned)
-        window = (max(due.window[0], int(reference["until_us"])), due.window[1])
-        rows = self._rows(streams, watch, window, due.touched[0])
+        every_us = max(int(watch.every_s or min(stream.interval_s for stream in streams)), 1) * 1_000_000
+        start_us = max(due.window[0] // every_us * every_us, int(reference["until_us"]) + 1)
+        known, passed, passed_until_us = latest(reference, start_us), None, 0
+        next_us, gap = int(known["until_us"]) + 1, True
+        if watched.build_learned().adapts:
+            if start_us - next_us > watch.history_s * 1_000_000:
+                passed_until_us = min(start_us, (next_us // every_us + _ROLL_ROWS_MAX) * every_us) - 1
+                passed = self._rows(streams, watch, (next_us, passed_until_us + 1), next_us)
+                gap = passed_until_us + 1 < start_us
+            else:
+                start_us, gap = next_us, False
+        rows = self._rows(streams, watch, (start_us, due.window[1]), start_us)
         open_since = (
             s.on.get("score") for s in due.standing if s.fingerprint == watched.fingerprint and s.until_us is None
         )
         channels = [quantity_of(s) for s in streams]
+        judge = partial(judge_joint, watched, channels, rows, Gap(next(open_since, None)) if gap else None)
         # A machine's channels together outlive one bad sensor; a pair does not.
         rests = tuple(streams) if len(streams) == 2 else ()
-        judge = partial(judge_joint, watched, channels, rows, reference, next(open_since, None))
-        return partial(_do_watch, watched, (due.touched[0], window[1]), partial(_rested, rests, judge))
+        first = {"until_us": known["until_us"], "state": known["state"]}
+        rolling = None if passed is None else partial(roll, watched, first, passed, passed_until_us)
+        return partial(
+            _do_joint, watched, (due.touched[0], due.window[1]), first, rolling, partial(_rested, rests, judge)
+        )
 
     def _leaks(self, due: Due, watch: Watch) -> Job | None:
         """The first metric's newest datastream, then all datastreams of the others: a district has several gauges."""
@@ -282,9 +336,20 @@ def _do_watch(watched: Watched, window: tuple[int, int], judge: Callable[[], lis
     return Outcome(judged=[Judged(frozenset({watched.fingerprint}), *window, judge())])
 
 
+def _do_joint(
+    watched: Watched, window: tuple[int, int], known: Mapping[str, Any], rolling: Callable[[], dict[str, Any]] | None,
+    judge: Callable[[Mapping[str, Any]], list[Episode]],
+) -> Outcome:  # fmt: skip
+    rolled = rolling() if rolling else None
+    judged = Judged(frozenset({watched.fingerprint}), *window, judge(rolled or known))
+    return Outcome(judged=[judged], rolled=rolled)
+
+
+def _rested(
+    rests: tuple[Stream, ...], judge: Callable[[Mapping[str, Any]], list[Episode]], known: Mapping[str, Any]
+) -> list[Episode]:
+    return [resting_on(episode, rests) if rests else episode for episode in judge(known)]
+
+
 def _do_redundancy(near: Neighbourhood, window: tuple[int, int]) -> Outcome:
     return Outcome(judged=[Judged(fingerprints(near.asset), *window, judge_redundancy(near))])
-
-
-def _rested(rests: tuple[Stream, ...], judge: Callable[[], list[Episode]]) -> list[Episode]:
-    return [resting_on(episode, rests) for episode in judge()] if rests else judge()

@@ -104,28 +104,48 @@ def learn(watched: Watched, rows: Rows) -> dict[str, Any] | None:
     return {"until_us": int(rows.at_us[detector.learn_rows - 1]), "state": detector.state()}
 
 
-def judge_joint(
-    watched: Watched, channels: Sequence[Quantity], rows: Rows, reference: Mapping[str, Any], on_since_us: int | None
-) -> list[Episode]:
-    """Rows after the learned ones; the first few of them only fill the running mean.
+def roll(watched: Watched, reference: Mapping[str, Any], rows: Rows, until_us: int) -> dict[str, Any]:
+    """The reference once the detector has seen the next `rows` too, all there are up to `until_us`."""
+    detector = watched.build_learned()
+    detector.restore(dict(reference["state"]))
+    later = rows.at_us > reference["until_us"]
+    detector.score(rows.at_us[later], rows.values[later])
+    return {"until_us": until_us, "state": detector.state()}
 
-    `on_since_us`: the alarm was already on before these rows, since then.
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Between what a reference has seen and the rows to judge; the alarm is on since `on_since_us`, if so, by then."""
+
+    on_since_us: int | None
+
+
+def judge_joint(
+    watched: Watched, channels: Sequence[Quantity], rows: Rows, gap: Gap | None, reference: Mapping[str, Any]
+) -> list[Episode]:
+    """Rows after those that the reference has seen.
+
+    `gap`: not all rows in between are here, so the first few only fill the running mean; None: these are the next ones.
     """
     detector = watched.build_learned()
     detector.restore(dict(reference["state"]))
     later = rows.at_us > reference["until_us"]
-    warm, at_us, values = detector.window - 1, rows.at_us[later], rows.values[later]
-    if len(at_us) <= warm:
+    at_us, values = rows.at_us[later], rows.values[later]
+    if gap is not None:
+        warm = detector.window - 1
+        detector.warm(values[:warm])
+        detector.hold(gap.on_since_us)
+        at_us, values = at_us[warm:], values[warm:]
+    if not len(at_us):
         return []
-    detector.warm(values[:warm])
-    if on_since_us is not None:
-        detector.hold(on_since_us)
-    at_us, values = at_us[warm:], values[warm:]
     scores = detector.score(at_us, values)
     found = []
     for stretch in stretches(scores.alarm[:, 0]):
         worst = _furthest(detector.deviation[stretch.last])
         figures, evidence = _channels_told([(channels[i], z) for i, z in worst])
+        if scores.low is not None and scores.high is not None:
+            ends = np.stack([scores.low[stretch.last], scores.high[stretch.last]], axis=1).tolist()
+            evidence["usual"] = {channels[i].name: ends[i] for i, _ in worst if np.isfinite(ends[i]).all()}
         now = zip(channels, values[stretch.last].tolist(), strict=True)
         evidence["values"] = {quantity.name: value for quantity, value in now if np.isfinite(value)}
         shown = [channel(channels[i], at_us, values[:, i], stretch, _band(scores, i)) for i, _ in worst]

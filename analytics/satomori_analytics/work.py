@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +33,8 @@ class Task:
 class Outcome:
     marks: list[QcMark] = field(default_factory=list)
     judged: list[Judged] = field(default_factory=list)
+    # What a detector that goes on learning has learned by now; the service keeps it.
+    rolled: dict[str, Any] | None = None
 
 
 def do(task: Task) -> Outcome:

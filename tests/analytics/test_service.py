@@ -5,16 +5,18 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from satomori_analytics.settings import AnalyticsSettings, load_analytics
+from satomori_analytics.slow import Slow
 from satomori_core.clock import DAY_US, SECOND_US, now_us
 from satomori_core.errors import SettingsError
 from satomori_store.port import Batch, Rows
-from support.analytics_region import NOON_US, Region
+from support.analytics_region import NOON_US, Region, open_region
 from support.patience import PATIENCE_S
 
 SAMPLE = Path(__file__).parents[2] / "analytics" / "sample.toml"
@@ -116,3 +118,89 @@ def test_references_survive_a_restart(region: Region) -> None:
     assert at_us[1150] <= finding.since_us <= at_us[1250]
     assert "natural_frequency" in finding.evidence["deviations"]
     assert reference.stat().st_mtime_ns == written
+
+
+PUMP = ["acceleration_1", "acceleration_2", "motor_current", "pressure", "motor_temperature", "bearing_temperature"]
+
+
+def pump_rig(region: Region, relearn_s: float) -> None:
+    """Six channels at 1 s; an alarm that has lasted `relearn_s` is the new normal."""
+    playbook = region.playbooks.general["pump_station"]
+    machine = playbook.watch["machine"]
+    machine = replace(machine, options={**machine.options, "relearn_s": relearn_s})
+    own = replace(playbook, watch={**playbook.watch, "machine": machine})
+    region.playbooks = replace(region.playbooks, general={**region.playbooks.general, "pump_station": own})
+    region.add_asset("pumps", "pump_station", PUMP, interval_s=1)
+
+
+def run_pump(region: Region, start: int, end: int, shifted_from: int) -> int:
+    """Seconds `start` to `end`, the pressure 2 higher from `shifted_from` on; the time when it ends."""
+    normal, noise = [0.02, 0.04, 1.3, 5.0, 79, 26], [0.001, 0.001, 0.1, 0.2, 0.2, 0.02]
+    rows = np.array(normal) + np.random.default_rng(start).normal(0, 1, (end - start, 6)) * noise
+    rows[max(shifted_from - start, 0) :, 3] += 2.0
+    times = [NOON_US + i * SECOND_US for i in range(start, end)]
+    for column, metric in enumerate(PUMP):
+        region.put("pumps", metric, zip(times, rows[:, column].tolist(), strict=True))
+    return times[-1]
+
+
+def test_a_new_normal_that_lasts_is_learned_and_stays_learned_after_a_restart(region: Region) -> None:
+    """A channel moves for good: an alarm for `relearn_s` and 400 rows; then none, in a fresh process neither."""
+    pump_rig(region, relearn_s=900)
+    analyst = region.analyst()
+    for start in range(0, 2400, 150):
+        region.digest(run_pump(region, start, start + 150, 600), analyst)
+        if start == 1350:
+            (finding,) = region.findings("multichannel")
+            assert finding.until_us is None
+            low, high = finding.evidence["usual"]["pressure"]
+            assert low < 5.0 < high < 7.0
+    (finding,) = region.findings("multichannel")
+    assert NOON_US + 600 * SECOND_US <= finding.since_us < NOON_US + 620 * SECOND_US
+    assert finding.until_us is not None
+    # The finding begins `for_s` = 10 later than what is counted.
+    assert (finding.until_us - finding.since_us) / SECOND_US == 900 + 400 - 10
+    region.digest(run_pump(region, 2400, 2700, 600))
+    assert len(region.findings("multichannel")) == 1
+    region.digest(run_pump(region, 2700, 2800, 9999))  # what was normal once is no more
+    assert [f.until_us is None for f in region.findings("multichannel")] == [False, True]
+
+
+def test_killed_between_findings_and_state_it_ends_up_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each part is judged by a process that dies before it keeps what it learned, then by another: nothing doubles."""
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    told, deaths = [], 0
+    for name, dies in (("calm", False), ("killed", True)):
+        region = open_region(tmp_path / name)
+        pump_rig(region, relearn_s=300)
+        for start in range(0, 2450, 350):
+            now_us = run_pump(region, start, start + 350, 600)
+            if dies:
+                with monkeypatch.context() as killing:
+                    killing.setattr(Slow, "keep", die)
+                    try:
+                        region.digest(now_us)
+                    except KeyboardInterrupt:
+                        deaths += 1
+            region.digest(now_us)
+        rolled = json.loads((region.state / "analytics" / "pumps.machine.json").read_text(encoding="utf-8"))["rolled"]
+        told.append(([(f.kind, f.since_us, f.until_us, f.evidence) for f in region.findings()], rolled))
+        region.close()
+    assert deaths == 4
+    assert any(kind == "multichannel" for kind, *_ in told[0][0])
+    assert told[0] == told[1]
+
+
+def test_late_rows_are_judged_by_what_was_known_then(region: Region) -> None:
+    """One channel's rows of before the step come after all was learned anew: they open no finding."""
+    pump_rig(region, relearn_s=300)
+    analyst = region.analyst()
+    for start in range(0, 1800, 150):
+        region.digest(run_pump(region, start, start + 150, 600), analyst)
+    before = [(f.since_us, f.until_us) for f in region.findings("multichannel")]
+    region.put("pumps", "pressure", [(NOON_US + 500 * SECOND_US + 1, 5.0)])
+    region.digest(NOON_US + 1800 * SECOND_US, analyst)
+    assert [(f.since_us, f.until_us) for f in region.findings("multichannel")] == before

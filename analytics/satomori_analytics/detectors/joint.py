@@ -16,6 +16,7 @@ class Learned(ABC):
     """Judges means of the last `window` rows; what is normal it learns from the first `learn_rows`."""
 
     joint: ClassVar[bool] = True
+    adapts: ClassVar[bool] = False  # whether what is normal goes on to change after the first rows
 
     def __init__(self, *, learn_rows: int, window: int, for_s: float) -> None:
         self.learn_rows, self.window, self.for_s = learn_rows, window, for_s
@@ -33,9 +34,9 @@ class Learned(ABC):
     def warm(self, rows: Floats) -> None:
         """Take `rows` as what came just before the next call, unjudged."""
 
-    def hold(self, since_us: int) -> None:
-        """Start with the alarm on, since then."""
-        self._latch.on, self._latch.since_us = np.array([True]), np.array([since_us], np.int64)
+    def hold(self, since_us: int | None) -> None:
+        """Start with the alarm on, since then; None: off."""
+        self._latch.on, self._latch.since_us = np.array([since_us is not None]), np.array([since_us or 0], np.int64)
 
     @abstractmethod
     def state(self) -> dict[str, Any]: ...

@@ -9,12 +9,12 @@ rarer one counts, doubled.
 import math
 from collections import deque
 from statistics import NormalDist
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from typing_extensions import override
 
-from satomori_analytics.detectors.base import Floats, Scores, Times, squash
+from satomori_analytics.detectors.base import Floats, Marks, Scores, Times, squash
 from satomori_analytics.detectors.joint import Learned
 from satomori_analytics.detectors.kriging import LAGS, Kriging, variogram
 
@@ -38,15 +38,22 @@ class Multichannel(Learned):
 
     That chance rests on normal tails of the deviations: an extrapolation, since 400 rows are 40 looks and a month has
     thousands. What was alarming is not learned, what was calm is. Without any known channel the alarm stays as it is.
+    An alarm that has lasted `relearn_s` is the new normal: the next `learn_rows` are learned instead of the first ones,
+    and end it; where it ends by itself before, all stays as it was.
     """
 
+    adapts: ClassVar[bool] = True
+
     def __init__(
-        self, *, learn_rows: int = 400, window: int = 10, false_alarms_per_month: float = 0.8, for_s: float = 0.0
-    ) -> None:
+        self, *, learn_rows: int = 400, window: int = 10, false_alarms_per_month: float = 0.8, for_s: float = 0.0,
+        relearn_s: float = 4 * 86400.0,
+    ) -> None:  # fmt: skip
         super().__init__(learn_rows=learn_rows, window=window, for_s=for_s)
+        self.relearn_us = int(relearn_s * 1e6)
         self.false_alarms_per_month = false_alarms_per_month
-        self._times: list[int] = []  # of the rows that are being learned
-        self._rows: Floats | None = None  # while learning all of them, later the last `window`
+        self._times: list[int] = []  # of the rows that are being learned, at first or anew
+        self._learning: Floats | None = None  # those rows
+        self._rows: Floats | None = None  # the last `window`
         self._origin_us, self._block_us = 0, 0
         self._in_block, self._calm = 0, True
         self._noise, self._quantum = np.empty(0), np.empty(0)  # of each channel: variance within a block; least step
@@ -70,23 +77,26 @@ class Multichannel(Learned):
     def score(self, at_us: Times, values: Floats) -> Scores:
         learning = 0 if self.learned else min(self.learn_rows - len(self._times), len(values))
         if learning:
-            self._learn(at_us[:learning], values[:learning])
+            self._gather(at_us[:learning], values[:learning])
         rows, channels = values.shape
         score, alarm = np.zeros((rows, 1)), np.zeros((rows, 1), bool)
         expected, reach = np.full(values.shape, np.nan), np.full(values.shape, np.nan)
         self.deviation = np.full((rows - learning, channels), np.nan)
         start = learning
-        while start < rows:  # up to the end of a block
-            stop = min(start + self.window - self._in_block, rows)
+        while start < rows:  # up to the end of a block, or until enough is gathered to learn anew
+            stop = min(start + self.window - self._in_block, start + self.learn_rows - len(self._times), rows)
             rarity = np.full((stop - start, 1), np.nan)
             for i in range(start, stop):
                 expected[i], reach[i], z = self._judge(int(at_us[i]), values[i])
                 self.deviation[i - learning], rarity[i - start] = z, _rarity(z)
             score[start:stop] = squash(rarity, self.limit)
             on, since_us = self._latch.run(at_us[start:stop], rarity >= self.limit, rarity < self.limit * _CLEAR)
-            alarm[start:stop] = on & (at_us[start:stop, None] - np.where(on, since_us, 0) >= int(self.for_s * 1e6))
+            lasted_us = np.where(on, at_us[start:stop, None] - since_us, -1)
+            alarm[start:stop] = on & (lasted_us >= int(self.for_s * 1e6))
             self._in_block, self._calm = self._in_block + stop - start, self._calm and not on.any()
-            if self._in_block == self.window:
+            if self._relearn(at_us[start:stop], values[start:stop], lasted_us[:, 0] >= self.relearn_us):
+                self.hold(None)
+            elif self._in_block == self.window:
                 self._end_block(int(at_us[stop - 1]))
             start = stop
         return Scores(score, alarm, expected - reach, expected + reach)
@@ -96,13 +106,29 @@ class Multichannel(Learned):
         self._rows = rows.copy()
         self._in_block, self._calm = 0, True
         self._waiting.clear()
+        self._times, self._learning = [], None
 
-    def _learn(self, at_us: Times, values: Floats) -> None:
-        self._rows = values.copy() if self._rows is None else np.concatenate([self._rows, values])
+    def _relearn(self, at_us: Times, values: Floats, lasting: Marks) -> bool:
+        """Gather the rows of an alarm that lasts; whether they were enough, and are learned now."""
+        first = int(np.flatnonzero(~lasting)[-1]) + 1 if not lasting.all() else 0
+        if first:
+            self._times, self._learning = [], None
+        return first < len(at_us) and self._gather(at_us[first:], values[first:])
+
+    def _gather(self, at_us: Times, values: Floats) -> bool:
+        self._learning = values.copy() if self._learning is None else np.concatenate([self._learning, values])
         self._times.extend(at_us.tolist())
         if len(self._times) < self.learn_rows:
-            return
-        rows, times, window = self._rows, np.array(self._times), self.window
+            return False
+        self._learn(np.array(self._times), self._learning)
+        self._times, self._learning = [], None
+        return True
+
+    def _learn(self, times: Times, rows: Floats) -> None:
+        window = self.window
+        self._knots.clear()
+        self._waiting.clear()
+        self._in_block, self._calm = 0, True
         self._origin_us, self._block_us = int(times[0]), int(np.median(np.diff(times))) * window
         blocks = rows[: len(rows) // window * window].reshape(-1, window, rows.shape[1])
         means = np.array([_mean(block)[0] for block in blocks])
@@ -115,7 +141,7 @@ class Multichannel(Learned):
         for place, mean in zip(times[window - 1 :: window].tolist(), means, strict=False):
             self._remember((self._place(place), mean))
         self._solve()
-        self._rows, self._times = rows[-window:], []
+        self._rows = rows[-window:]
 
     def _place(self, at_us: int) -> float:
         return (at_us - self._origin_us) / self._block_us
@@ -172,6 +198,7 @@ class Multichannel(Learned):
         return {
             "latch": self._latch.state(),
             "times": self._times,
+            "learning": None if self._learning is None else _listed(self._learning),
             "rows": None if self._rows is None else _listed(self._rows),
             "clock": [self._origin_us, self._block_us, self._in_block, self._calm],
             "noise": self._noise.tolist(),
@@ -186,6 +213,7 @@ class Multichannel(Learned):
     def restore(self, state: dict[str, Any]) -> None:
         self._latch.restore(state["latch"])
         self._times = list(state["times"])
+        self._learning = None if state["learning"] is None else np.array(state["learning"], dtype=np.float64)
         self._rows = None if state["rows"] is None else np.array(state["rows"], dtype=np.float64)
         self._origin_us, self._block_us, self._in_block, self._calm = state["clock"]
         self._noise, self._quantum = np.array(state["noise"]), np.array(state["quantum"])
