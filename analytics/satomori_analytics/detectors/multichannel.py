@@ -27,6 +27,7 @@ _LIMIT_MIN = 2.0
 _DEVIATION_MAX = 99.0
 _PAIRS_MIN = 10  # of blocks, to know how a channel wanders
 _NORMAL = NormalDist()
+_LAG_PLACE = {int(lag): place for place, lag in enumerate(LAGS)}
 
 _Block = tuple[float, Floats]  # place in blocks since the first row, mean of each channel
 
@@ -151,7 +152,9 @@ class Multichannel(Learned):
         place, mean = block
         self._squares, self._counts = self._squares * _MEMORY, self._counts * _MEMORY
         for knot_place, knot in self._knots:
-            lag = np.flatnonzero(round(place - knot_place) == LAGS)
+            lag = _LAG_PLACE.get(round(place - knot_place))
+            if lag is None:
+                continue
             half_square = (mean - knot) ** 2 / 2
             known = np.isfinite(half_square)
             self._squares[lag] += np.where(known, half_square, 0.0)
