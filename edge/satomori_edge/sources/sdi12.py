@@ -3,7 +3,7 @@
 A conversation is a generator: it yields what to do (`Ask`, `Pause`), is sent the answer, and returns what was measured.
 Source: SDI-12 version 1.4. Its sections on CRC (4.4.12) were checked by its examples; retries (section 7) are recalled,
 not checked. That an empty answer means an aborted measurement, and that a sensor keeps its values however often they
-are asked for, is as Xylem's manual of the H-522 has it (page B-3).
+are asked for, is as Xylem's manual of the H-5223 has it (page B-3).
 """
 
 import re
