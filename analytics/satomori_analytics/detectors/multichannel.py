@@ -22,7 +22,7 @@ _MONTH_S = 30.44 * 86400
 _KNOTS = 40  # blocks that are remembered by value
 _MEMORY = 0.995  # of the variogram's sums, a block: some 200 blocks
 _WAIT = 2  # blocks have to stay calm after a block before it is learned: what rises slowly is not learned at its foot
-_CLEAR = 0.5  # of the limit, where the alarm ends
+_CLEAR = 0.5  # of the limit: a row below it is clear
 _LIMIT_MIN = 2.0
 _DEVIATION_MAX = 99.0
 _PAIRS_MIN = 10  # of blocks, to know how a channel wanders
@@ -33,12 +33,12 @@ _Block = tuple[float, Floats]  # place in blocks since the first row, mean of ea
 
 
 class Multichannel(Learned):
-    """`false_alarms_per_month` is the budget of one asset; the limit is the chance that it leaves each look.
+    """`false_alarms_per_month` is the budget of one asset; the limit is the chance that it leaves each row.
 
-    A look is `window` rows at the interval of the learned rows.
-
-    That chance rests on normal tails of the deviations: an extrapolation, since 400 rows are 40 looks and a month has
-    thousands. What was alarming is not learned, what was calm is. Without any known channel the alarm stays as it is.
+    Each row is a look of its own, however much the means of neighbours overlap (Bonferroni: an upper bound). That
+    chance rests on normal tails of the deviations: an extrapolation, since 400 rows are 40 whole looks and a month has
+    thousands. An alarm ends once `window` rows on end are clear: before, no mean is of rows after it alone. What was
+    alarming is not learned, what was calm is. Without any known channel the alarm stays as it is.
     An alarm that has lasted `relearn_s` is the new normal: the next `learn_rows` are learned instead of the first ones,
     and end it; where it ends by itself before, all stays as it was.
     """
@@ -56,7 +56,7 @@ class Multichannel(Learned):
         self._learning: Floats | None = None  # those rows
         self._rows: Floats | None = None  # the last `window`
         self._origin_us, self._block_us = 0, 0
-        self._in_block, self._calm = 0, True
+        self._in_block, self._calm, self._clear_rows = 0, True, 0
         self._noise, self._quantum = np.empty(0), np.empty(0)  # of each channel: variance within a block; least step
         self._squares, self._counts = np.empty((0, 0)), np.empty((0, 0))
         self._knots: deque[_Block] = deque(maxlen=_KNOTS)
@@ -70,8 +70,8 @@ class Multichannel(Learned):
 
     @property
     def limit(self) -> float:
-        """-log10 of the chance of a false alarm that the budget leaves each look; that chance is 1 % at most."""
-        chance = self.false_alarms_per_month * self._block_us / 1e6 / _MONTH_S
+        """-log10 of the chance of a false alarm that the budget leaves each row; that chance is 1 % at most."""
+        chance = self.false_alarms_per_month * self._block_us / self.window / 1e6 / _MONTH_S
         return max(-math.log10(max(chance, 1e-300)), _LIMIT_MIN)
 
     @override
@@ -86,12 +86,13 @@ class Multichannel(Learned):
         start = learning
         while start < rows:  # up to the end of a block, or until enough is gathered to learn anew
             stop = min(start + self.window - self._in_block, start + self.learn_rows - len(self._times), rows)
-            rarity = np.full((stop - start, 1), np.nan)
+            rarity, clear = np.full((stop - start, 1), np.nan), np.zeros((stop - start, 1), bool)
             for i in range(start, stop):
                 expected[i], reach[i], z = self._judge(int(at_us[i]), values[i])
                 self.deviation[i - learning], rarity[i - start] = z, _rarity(z)
+                clear[i - start] = self._cleared(float(rarity[i - start, 0]))
             score[start:stop] = squash(rarity, self.limit)
-            on, since_us = self._latch.run(at_us[start:stop], rarity >= self.limit, rarity < self.limit * _CLEAR)
+            on, since_us = self._latch.run(at_us[start:stop], rarity >= self.limit, clear)
             lasted_us = np.where(on, at_us[start:stop, None] - since_us, -1)
             alarm[start:stop] = on & (lasted_us >= int(self.for_s * 1e6))
             self._in_block, self._calm = self._in_block + stop - start, self._calm and not on.any()
@@ -102,10 +103,16 @@ class Multichannel(Learned):
             start = stop
         return Scores(score, alarm, expected - reach, expected + reach)
 
+    def _cleared(self, rarity: float) -> bool:
+        """Whether enough rows on end are clear now; a row without any channel counts for nothing."""
+        if math.isfinite(rarity):
+            self._clear_rows = min(self._clear_rows + 1, self.window) if rarity < self.limit * _CLEAR else 0
+        return self._clear_rows == self.window
+
     @override
     def warm(self, rows: Floats) -> None:
         self._rows = rows.copy()
-        self._in_block, self._calm = 0, True
+        self._in_block, self._calm, self._clear_rows = 0, True, 0
         self._waiting.clear()
         self._times, self._learning = [], None
 
@@ -203,7 +210,7 @@ class Multichannel(Learned):
             "times": self._times,
             "learning": None if self._learning is None else _listed(self._learning),
             "rows": None if self._rows is None else _listed(self._rows),
-            "clock": [self._origin_us, self._block_us, self._in_block, self._calm],
+            "clock": [self._origin_us, self._block_us, self._in_block, self._calm, self._clear_rows],
             "noise": self._noise.tolist(),
             "quantum": self._quantum.tolist(),
             "squares": self._squares.tolist(),
@@ -218,7 +225,7 @@ class Multichannel(Learned):
         self._times = list(state["times"])
         self._learning = None if state["learning"] is None else np.array(state["learning"], dtype=np.float64)
         self._rows = None if state["rows"] is None else np.array(state["rows"], dtype=np.float64)
-        self._origin_us, self._block_us, self._in_block, self._calm = state["clock"]
+        self._origin_us, self._block_us, self._in_block, self._calm, self._clear_rows = state["clock"]
         self._noise, self._quantum = np.array(state["noise"]), np.array(state["quantum"])
         self._squares, self._counts = np.array(state["squares"]), np.array(state["counts"])
         self._knots.extend((place, np.array(mean, dtype=np.float64)) for place, mean in state["knots"])
