@@ -19,13 +19,22 @@ from satomori_analytics.findings import Judged, Standing, keep, load_standing
 from satomori_analytics.playbook import Playbook, Playbooks
 from satomori_analytics.pools import Here, Job, Pool, by_group
 from satomori_analytics.redundancy import peers_of
+from satomori_analytics.sensitivity import more_lookback_s
 from satomori_analytics.settings import AnalyticsSettings
 from satomori_analytics.silence import Heard, judge_silence
 from satomori_analytics.slow import Aggregates, Due, Item, References, Slow, What, items_of
 from satomori_analytics.standing_silence import SilenceKeeper
 from satomori_analytics.views import Series
 from satomori_analytics.work import Task, do
-from satomori_analytics.world import Stream, WatchedAsset, World, load_seen, load_world
+from satomori_analytics.world import (
+    Stream,
+    WatchedAsset,
+    World,
+    load_seen,
+    load_sensitivity,
+    load_world,
+    with_sensitivity,
+)
 from satomori_core.clock import DAY_US
 from satomori_core.logs import get_logger
 from satomori_store.ledger import Ledger
@@ -97,6 +106,7 @@ class Analyst:
         self._judged_until: dict[Item, int] = {}
         self._version = -1
         self._world = World({}, {}, {})
+        self._steps: dict[str, dict[str, int]] = {}
         self._heard: dict[int, int] = {}
         self._arrived: dict[int, int] = {}
         self._gateways: dict[str, int] = {}
@@ -194,7 +204,8 @@ class Analyst:
             if not derived.every_s and metrics & set(derived.inputs.values()):
                 lookback_s = max(lookback_s, derived.history_s, playbook.lookback_s(derived_name))
                 needed |= {s.id: s for s in asset.streams if s.metric in derived.inputs.values()}
-        lookback_us = int(lookback_s * 1e6)
+        slowest_s = max(stream.interval_s for stream in streams)
+        lookback_us = int((lookback_s + more_lookback_s(playbook, slowest_s, asset.factor_most)) * 1e6)
         from_us = min(touched[s.id][0] for s in streams) - lookback_us
         until_us = max(touched[s.id][1] for s in streams) + lookback_us
         columns = self._store.read(sorted(needed), from_us, until_us)
@@ -310,10 +321,13 @@ class Analyst:
     # ------------------------------------------------------------------ what was known
 
     def _reload(self, now_us: int) -> None:
-        version = registry_version(self._registry)
+        version, steps = registry_version(self._registry), load_sensitivity(self._registry)
+        if steps != self._steps:
+            self._steps, self._world = steps, with_sensitivity(self._world, steps)
+            log.info("sensitivity changed", assets=len(steps))
         if version != self._version:
             self._version = version
-            self._world = load_world(self._registry, now_us)
+            self._world = with_sensitivity(load_world(self._registry, now_us), steps)
             self._hear_latest()
             log.info(
                 "registry loaded", version=version, assets=len(self._world.assets), datastreams=len(self._world.streams)

@@ -14,6 +14,7 @@ from satomori_analytics.detectors.plain import beyond_limit
 from satomori_analytics.episodes import Episode, Stretch, Subject, Times, stretches
 from satomori_analytics.pictures import channel, picture
 from satomori_analytics.playbook import LEVELS, Limit, Playbook
+from satomori_analytics.sensitivity import lasting
 from satomori_analytics.sentences import amount
 from satomori_analytics.views import NOTHING_CARRIED, Carried, View
 from satomori_analytics.world import WatchedAsset
@@ -27,8 +28,9 @@ def judge_limits(view: View, playbook: Playbook, carried: Carried = NOTHING_CARR
     seen = View(view.asset, view.quantity, view.at_us[known], view.values[known])
     episodes: list[Episode] = []
     for side in ("high", "low"):
+        factor = view.asset.factor(f"limit:{view.key}:{side}")
         limits = {
-            name: limit
+            name: lasting(limit, factor)
             for name, limit in playbook.limit.items()
             if limit.on == view.quantity.name and limit.side == side and limit.enabled
         }

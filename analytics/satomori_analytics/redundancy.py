@@ -15,6 +15,7 @@ from satomori_analytics.episodes import Episode, Floats, Stretch, Subject, stret
 from satomori_analytics.evidence import Course, Hours
 from satomori_analytics.limits import number
 from satomori_analytics.playbook import Evidence, Playbook
+from satomori_analytics.sensitivity import has_lasted
 from satomori_analytics.sensors import SensorFault, sensor_episode
 from satomori_analytics.sentences import amount
 from satomori_analytics.views import View, key_of, quantity_of
@@ -120,7 +121,8 @@ def judge_redundancy(near: Neighbourhood) -> list[Episode]:
     found += _divergences(near, explained) + _batteries(near)
     # What stands at the last whole step stands until the newest row.
     newer_us = max(near.until_us - int(near.hours.at_us[-1]), 0)
-    return [e if e.until_us is not None else replace(e, seen_us=e.seen_us + newer_us) for e in found]
+    seen = [e if e.until_us is not None else replace(e, seen_us=e.seen_us + newer_us) for e in found]
+    return [e for e in seen if has_lasted(e, near.asset.factor(e.subject.fingerprint))]
 
 
 def _clocks(near: Neighbourhood, explained: dict[int, Marks]) -> list[Episode]:

@@ -4,10 +4,11 @@ Each is judged by its neighbours that were heard: while a gateway is away, the s
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from satomori_analytics.episodes import Episode, Subject
 from satomori_analytics.playbook import Playbooks, Sensor
+from satomori_analytics.sensitivity import longer_s
 from satomori_analytics.sentences import duration_en, duration_ja
 from satomori_analytics.world import Stream, WatchedGateway, World
 from satomori_core.metrics import catalogue
@@ -39,7 +40,19 @@ def judge_silence(world: World, playbooks: Playbooks, heard: Heard, now_us: int)
         # A gateway is known to have listened until the newest value that came through it.
         witness_us = max((heard.streams.get(s.id, 0) for s in neighbours), default=now_us)
         found += _device(world, playbooks, streams, heard, (min(witness_us, now_us), now_us))
-    return {episode.subject.fingerprint: episode for episode in found if episode is not None}
+    lasting = (_as_sensitive(world, episode, now_us) for episode in found if episode is not None)
+    return {episode.subject.fingerprint: episode for episode in lasting if episode is not None}
+
+
+def _as_sensitive(world: World, episode: Episode, now_us: int) -> Episode | None:
+    """None where it has not been silent for as long as people want it to be."""
+    factor = world.assets[episode.subject.asset].factor(episode.subject.fingerprint)
+    if factor == 1:
+        return episode
+    longest_s = longer_s(float(episode.evidence["longest_s"]), factor)
+    if now_us - episode.since_us <= longest_s * 1e6:
+        return None
+    return replace(episode, evidence={**episode.evidence, "longest_s": longest_s})
 
 
 def longest_pause_s(world: World, playbooks: Playbooks, stream: Stream) -> float:

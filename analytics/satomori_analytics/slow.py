@@ -5,7 +5,7 @@ They wait in a queue until the fresh data are judged, and are done a few at a ti
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from satomori_analytics.leaks import judge_leaks
 from satomori_analytics.playbook import Derived, Playbook, Watch
 from satomori_analytics.pools import Job
 from satomori_analytics.redundancy import Neighbourhood, Redundancy, fingerprints, judge_redundancy
+from satomori_analytics.sensitivity import added_us
 from satomori_analytics.views import View, quantity_of
 from satomori_analytics.watching import Gap, Rows, Watched, judge_alone, judge_joint, learn, roll, to_rows
 from satomori_analytics.work import Outcome, Task, judge_derived, resting_on, stream_of
@@ -142,7 +143,7 @@ What = Derived | Watch | Redundancy
 
 def items_of(asset: WatchedAsset, playbook: Playbook, stream: Stream) -> list[tuple[Item, What]]:
     """What has to be judged anew when this datastream of the asset has new values."""
-    found: list[tuple[Item, What]] = [(Item(asset.id, "redundancy"), Redundancy())]
+    found: list[tuple[Item, What]] = [(Item(asset.id, "redundancy"), _redundancy_of(asset))]
     found += [
         (Item(asset.id, name), derived)
         for name, derived in playbook.derived.items()
@@ -153,6 +154,12 @@ def items_of(asset: WatchedAsset, playbook: Playbook, stream: Stream) -> list[tu
             joint = detectors.find(watch.detector).joint
             found.append((Item(asset.id, name, None if joint else stream.id), watch))
     return found
+
+
+def _redundancy_of(asset: WatchedAsset) -> Redundancy:
+    """Over so much more of the past as a finding has to last longer."""
+    usual = Redundancy()
+    return replace(usual, history_s=usual.history_s + added_us(asset.factor_most) // 1_000_000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from satomori_analytics.detectors.joint import Learned
 from satomori_analytics.episodes import Episode, Floats, Stretch, Subject, Times, stretches
 from satomori_analytics.pictures import channel, picture
 from satomori_analytics.playbook import LEVELS, Watch
+from satomori_analytics.sensitivity import detector_options
 from satomori_analytics.sentences import amount
 from satomori_analytics.views import Quantity, View
 from satomori_analytics.world import WatchedAsset
@@ -47,7 +48,9 @@ class Watched:
         options = dict(self.watch.options)
         if self.false_alarms_per_month is not None:
             options.setdefault("false_alarms_per_month", self.false_alarms_per_month)
-        return detectors.find(self.watch.detector).build(options, where=self.name)
+        kind = detectors.find(self.watch.detector)
+        factor = 1 if self.watch.level == "danger" else self.asset.factor(self.fingerprint)
+        return kind.build(detector_options(kind, options, factor), where=self.name)
 
     def build_learned(self) -> Learned:
         detector = self.build()

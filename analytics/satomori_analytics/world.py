@@ -1,7 +1,7 @@
 """The registry as the jobs need it: assets with their places and datastreams, gateways with what is behind them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Engine, func, select
@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from satomori_analytics.sentences import Place
 from satomori_store.databases import translated
+from satomori_store.feedback import load_steps
 from satomori_store.models import Asset, Datastream, Device, Gateway, GroupMember, Placement, Site
 
 
@@ -29,7 +30,10 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class WatchedAsset:
-    """`group`: the first of the groups (群) that it is in, or empty."""
+    """`group`: the first of the groups (群) that it is in, or empty.
+
+    `steps`: fingerprint → how often people have halved the sensitivity to that cause.
+    """
 
     id: str
     class_: str
@@ -38,6 +42,15 @@ class WatchedAsset:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     streams: tuple[Stream, ...] = ()
     group: str = ""
+    steps: Mapping[str, int] = field(default_factory=dict)
+
+    def factor(self, fingerprint: str) -> int:
+        """By how much the sensitivity to this cause is lowered: 1 as the playbook says, else 2, 4 or 8."""
+        return 1 << self.steps.get(fingerprint, 0)
+
+    @property
+    def factor_most(self) -> int:
+        return 1 << max(self.steps.values(), default=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +110,20 @@ def load_world(engine: Engine, now_us: int) -> World:
             for row in session.scalars(select(Gateway))
         }
     return World(assets, streams, gateways)
+
+
+def load_sensitivity(engine: Engine) -> dict[str, dict[str, int]]:
+    """Asset → fingerprint → how often its sensitivity is halved; without what is as the playbook says."""
+    with translated(engine), Session(engine) as session:
+        return load_steps(session)
+
+
+def with_sensitivity(world: World, steps: Mapping[str, Mapping[str, int]]) -> World:
+    assets = {
+        name: asset if asset.steps == steps.get(name, {}) else replace(asset, steps=steps.get(name, {}))
+        for name, asset in world.assets.items()
+    }
+    return replace(world, assets=assets)
 
 
 def load_seen(engine: Engine) -> dict[str, int]:

@@ -18,6 +18,7 @@ from satomori_analytics.peers.region import Comparison, compare_all, load_region
 from satomori_analytics.triage.order import Event, Ranked, Subject, order
 from satomori_analytics.triage.region import NONE_OPEN, load_open
 from satomori_analytics.triage.rules import Rulebook
+from satomori_api.judging import Judging
 from satomori_api.observing import Observing, auto_step_us
 from satomori_api.operating import Operating
 from satomori_api.rows import alert_view, audit_view, device_view, forecast_view, quarantine_view
@@ -72,6 +73,7 @@ class Queries:
         self.observing = Observing((store, *more_stores), observations_max)
         self._sight = Sight(engine, self.observing, clock)
         self.operating = Operating(engine, self._sight, clock)
+        self.judging = Judging(engine, self._sight, clock)
         self._ledger = ledger
         self._clock = clock
 

@@ -4,17 +4,20 @@ from collections import Counter
 from collections.abc import Sequence
 
 from satomori_analytics.forecasts.base import NAMES
+from satomori_analytics.sensitivity import effect
 from satomori_api.views import (
     AlertView,
     AssetView,
     AuditView,
     DatastreamView,
     DeviceView,
+    FeedbackView,
     FindingView,
     ForecastView,
     GatewayView,
     LatestView,
     QuarantineView,
+    SensitivityView,
     Standing,
 )
 from satomori_core import ranges
@@ -26,6 +29,10 @@ from satomori_store.ledger import AuditRow, QuarantineEntry, ReadingCount
 
 PAYLOAD_SHOWN = 2000
 GAPS_SHOWN = 100
+QUIET = (
+    "把握済みのため、収まるか悪化するまで通知しません。",
+    "Known: nobody is told until it ends or gets worse.",
+)
 
 
 def in_language(viewer: Viewer, ja: str, en: str) -> str:
@@ -92,7 +99,10 @@ def alert_state(row: models.Alert) -> str:
     return "open" if row.acknowledged_us is None else "acknowledged"
 
 
-def alert_view(row: models.Alert, asset: models.Asset, datastream_id: int | None, viewer: Viewer) -> AlertView:
+def alert_view(
+    row: models.Alert, asset: models.Asset, datastream_id: int | None, said: models.Feedback | None, viewer: Viewer
+) -> AlertView:
+    """`said`: the judgement of it that stands."""
     return AlertView(
         id=row.id,
         state=alert_state(row),
@@ -114,6 +124,10 @@ def alert_view(row: models.Alert, asset: models.Asset, datastream_id: int | None
         acknowledged_by=row.acknowledged_by,
         note=row.note,
         resolved_us=row.resolved_us,
+        verdict=said.verdict if said else None,
+        judged_by=said.given_by if said else None,
+        judged_us=said.given_us if said else None,
+        quiet=said is not None and is_quiet(said, row),
         inhibited_by=row.inhibited_by,
         historical=row.historical,
         text=in_language(viewer, row.text_ja, row.text_en),
@@ -122,6 +136,57 @@ def alert_view(row: models.Alert, asset: models.Asset, datastream_id: int | None
         text_en=row.text_en,
         advice_ja=row.advice_ja,
         advice_en=row.advice_en,
+    )
+
+
+def is_quiet(said: models.Feedback, alert: models.Alert) -> bool:
+    return said.verdict == "known" and alert.resolved_us is None and alert.level <= said.level
+
+
+def feedback_view(row: models.Feedback, factor: int, viewer: Viewer) -> FeedbackView:
+    """`factor`: by how much the sensitivity to its cause is lowered now."""
+    effect_ja, effect_en = effect(row.kind, row.detector, factor)
+    return FeedbackView(
+        id=row.id,
+        alert_id=row.alert_id,
+        asset_id=row.asset_id,
+        fingerprint=row.fingerprint,
+        kind=row.kind,
+        datastream_id=row.datastream_id,
+        level=Level(row.level),
+        verdict=row.verdict,
+        note=row.note,
+        given_by=row.given_by,
+        given_us=row.given_us,
+        undone_by=row.undone_by,
+        undone_us=row.undone_us,
+        effect=in_language(viewer, effect_ja, effect_en),
+        effect_ja=effect_ja,
+        effect_en=effect_en,
+    )
+
+
+def sensitivity_view(
+    rows: Sequence[models.Feedback], factor: int, alert: models.Alert, quiet: models.Feedback | None, viewer: Viewer
+) -> SensitivityView:
+    """`rows`: what stands about one cause, at least one; `alert`: its newest; `quiet`: what makes that one quiet."""
+    last = quiet or [row for row in rows if row.verdict != "known"][-1]
+    effects = [effect(last.kind, last.detector, factor)] if factor > 1 else []
+    effects += [QUIET] if quiet is not None else []
+    ja, en = "".join(each[0] for each in effects), " ".join(each[1] for each in effects)
+    return SensitivityView(
+        fingerprint=last.fingerprint,
+        kind=last.kind,
+        share=1 / factor,
+        known=quiet is not None,
+        since_us=last.given_us,
+        text=in_language(viewer, alert.text_ja, alert.text_en),
+        text_ja=alert.text_ja,
+        text_en=alert.text_en,
+        effect=in_language(viewer, ja, en),
+        effect_ja=ja,
+        effect_en=en,
+        judgements=tuple(feedback_view(row, factor, viewer) for row in rows),
     )
 
 

@@ -152,12 +152,13 @@ def is_own(gateway: models.Gateway, visible: Collection[str], viewer: Viewer) ->
     return viewer.role == "admin" or gateway.organisation_id == viewer.organisation_id or gateway.id in visible
 
 
-def alert_query() -> Select[models.Alert, models.Asset, int | None]:
-    """Alerts with their asset and their finding's datastream."""
+def alert_query() -> Select[models.Alert, models.Asset, int | None, models.Feedback | None]:
+    """Alerts with their asset, their finding's datastream, and the judgement that stands."""
     return (
-        select(models.Alert, models.Asset, models.Finding.datastream_id)
+        select(models.Alert, models.Asset, models.Finding.datastream_id, models.Feedback)
         .join(models.Asset, models.Asset.id == models.Alert.asset_id)
         .join(models.Finding, models.Finding.id == models.Alert.finding_id)
+        .outerjoin(models.Feedback, (models.Feedback.alert_id == models.Alert.id) & models.Feedback.undone_us.is_(None))
     )
 
 

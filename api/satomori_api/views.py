@@ -168,8 +168,60 @@ class FindingView:
 
 
 @dataclass(frozen=True, slots=True)
+class FeedbackView:
+    """What somebody said of an alert: `verdict` true, false or known; it stands until it is undone.
+
+    `level`: the alert's when it was said. `effect`: what all that stands about this cause (`fingerprint`) does to its
+    sensitivity now.
+    """
+
+    id: int
+    alert_id: int
+    asset_id: str
+    fingerprint: str
+    kind: str
+    datastream_id: int | None
+    level: Level
+    verdict: str
+    note: str | None
+    given_by: str
+    given_us: int
+    undone_by: str | None
+    undone_us: int | None
+    effect: str
+    effect_ja: str
+    effect_en: str
+
+
+@dataclass(frozen=True, slots=True)
+class SensitivityView:
+    """Where people have changed what an asset's people are told. `share`: of full sensitivity, 1 down to 1/8.
+
+    `known`: kept quiet until it ends or gets worse. `since_us`: the last word that counts. `text`: of the newest alert.
+    `judgements`: all that stand about this cause, in order of time; undoing them all undoes the effect.
+    """
+
+    fingerprint: str
+    kind: str
+    share: float
+    known: bool
+    since_us: int
+    text: str
+    text_ja: str
+    text_en: str
+    effect: str
+    effect_ja: str
+    effect_en: str
+    judgements: tuple[FeedbackView, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AlertView:
-    """`state`: open, acknowledged or resolved. `inhibited_by`: the alert that explains this one."""
+    """`state`: open, acknowledged or resolved. `inhibited_by`: the alert that explains this one.
+
+    `verdict`: what somebody said of it and nobody has undone: true, false or known. `quiet`: it is known as it is, so
+    nobody is told of it.
+    """
 
     id: int
     state: str
@@ -191,6 +243,10 @@ class AlertView:
     acknowledged_by: str | None
     note: str | None
     resolved_us: int | None
+    verdict: str | None
+    judged_by: str | None
+    judged_us: int | None
+    quiet: bool
     inhibited_by: int | None
     historical: bool
     text: str

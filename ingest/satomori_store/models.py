@@ -429,6 +429,32 @@ class Alert(Base):
     advice_en: Mapped[str]
 
 
+class Feedback(Base):
+    """What somebody said of an alert: it was true, false, or known already. Rows are never deleted.
+
+    It stands while `undone_us` is None, one for each alert at most. `fingerprint` names the cause, and with it the knob
+    that is turned (`satomori_store.feedback`); `kind`, `detector`, `datastream_id`: the finding's; `level`: the alert's
+    when it was said.
+    """
+
+    __tablename__ = "feedback"
+    __table_args__ = (CheckConstraint("verdict IN ('true','false','known')", "verdict"),)
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    alert_id: Mapped[int] = mapped_column(ForeignKey("alert.id"), index=True)
+    asset_id: Mapped[str] = mapped_column(ForeignKey("asset.id"), index=True)
+    fingerprint: Mapped[str]
+    kind: Mapped[str]
+    detector: Mapped[str]
+    datastream_id: Mapped[int | None] = mapped_column(ForeignKey("datastream.id"))
+    level: Mapped[int]
+    verdict: Mapped[str]
+    note: Mapped[str | None]
+    given_by: Mapped[str]
+    given_us: Mapped[int]
+    undone_by: Mapped[str | None]
+    undone_us: Mapped[int | None]
+
+
 class Notification(Base):
     """One message to one receiver about some alerts: planned, tried, sent or given up, each with its time.
 

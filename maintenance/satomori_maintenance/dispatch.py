@@ -18,7 +18,8 @@ class Standing:
     """An alert of one group, as far as telling goes.
 
     `weight`: the worst level among it and what it explains, so that a faulty sensor that hides a danger is as loud as
-    the danger. `changed_us`: when we learned of its last change, its end included.
+    the danger. `changed_us`: when we learned of its last change, its end included. `known`: somebody knows it as it is,
+    so it is kept quiet.
     """
 
     alert_id: int
@@ -29,6 +30,7 @@ class Standing:
     resolved: bool = False
     explained: bool = False
     acknowledged: bool = False
+    known: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +59,20 @@ def plan(last: Told | None, alerts: Sequence[Standing], min_level: int, timing: 
     resolved: list[int] = []
     waiting: list[Standing] = []
     for alert in alerts:
-        known = alert.alert_id in told
+        heard = alert.alert_id in told
         if alert.resolved:
-            if known and now_us - alert.changed_us >= timing.hold_us:
+            if heard and now_us - alert.changed_us >= timing.hold_us:
                 resolved.append(alert.alert_id)
-            elif known:
+            elif heard:
                 firing[alert.alert_id] = told[alert.alert_id]
-        elif alert.explained:
-            if known:
+        elif alert.explained or alert.known:
+            if heard:
                 firing[alert.alert_id] = told[alert.alert_id]
-        elif known or alert.weight >= min_level:
+        elif heard or alert.weight >= min_level:
             firing[alert.alert_id] = max(alert.weight, told.get(alert.alert_id, 0))
             if alert.weight > told.get(alert.alert_id, -1):
                 waiting.append(alert)
-    unseen = any(not a.resolved and not a.explained and not a.acknowledged and a.alert_id in firing for a in alerts)
+    unseen = any(not (a.resolved or a.explained or a.known or a.acknowledged) and a.alert_id in firing for a in alerts)
     repeat_us = timing.repeat_interval_us if unseen else None
     reason = reason_to_notify(last, firing, resolved, repeat_us, now_us)
     if reason is None or now_us < _due_us(reason, last, waiting, timing):

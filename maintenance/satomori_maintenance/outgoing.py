@@ -19,6 +19,7 @@ from satomori_maintenance.dispatch import Plan, Standing, plan
 from satomori_maintenance.notify import Reason, Told, retry_after_us
 from satomori_maintenance.settings import MaintenanceSettings, ReceiverSettings
 from satomori_maintenance.texts import AlertText, body, number_line, title
+from satomori_store.feedback import load_known
 from satomori_store.models import Alert, Asset, Finding, Notification, Organisation, Site
 
 IN_DOUBT_US = 60 * SECOND_US
@@ -43,7 +44,7 @@ def plan_messages(session: Session, settings: MaintenanceSettings, visible: Visi
     groups = _told(session)
     told = {alert for group in groups.values() if group.last for alert in group.last.firing}
     rows = _alerts(session, told)
-    weights = _weights(alert for alert, _ in rows)
+    weights, known = _weights(alert for alert, _ in rows), load_known(session)
     planned: list[Notification] = []
     for receiver in settings.receiver:
         eyes = visible(session, receiver)
@@ -51,7 +52,7 @@ def plan_messages(session: Session, settings: MaintenanceSettings, visible: Visi
         for alert, municipality_id in rows:
             if eyes is None or alert.asset_id in eyes:
                 key = (receiver.name, f"{receiver.name}|{alert.organisation_id}|{municipality_id}")
-                mine.setdefault(key, _Group()).alerts.append(_standing(alert, weights))
+                mine.setdefault(key, _Group()).alerts.append(_standing(alert, weights, known))
         for (_, group_key), group in mine.items():
             decision = plan(group.last, group.alerts, receiver.least_level, settings.timing, now_us)
             message = _carry_out(
@@ -104,16 +105,19 @@ def _weights(alerts: Iterable[Alert]) -> dict[int, int]:
     return weights
 
 
-def _standing(alert: Alert, weights: Mapping[int, int]) -> Standing:
+def _standing(alert: Alert, weights: Mapping[int, int], known: Mapping[int, int]) -> Standing:
+    weight = max(alert.level, weights.get(alert.id, 0))
     return Standing(
         alert_id=alert.id,
         level=alert.level,
-        weight=max(alert.level, weights.get(alert.id, 0)),
+        weight=weight,
         opened_us=alert.opened_us,
         changed_us=alert.updated_us,
         resolved=alert.resolved_us is not None,
         explained=alert.inhibited_by is not None,
         acknowledged=alert.acknowledged_us is not None,
+        # Known at the level that somebody has seen; what is worse, it or what it hides, has to be told.
+        known=weight <= known.get(alert.id, -1),
     )
 
 

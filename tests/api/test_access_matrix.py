@@ -56,6 +56,10 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/api/v1/alerts/{alert_id}"): "shown",
     ("POST", "/api/v1/alerts/{alert_id}/acknowledge"): "acknowledge",
     ("DELETE", "/api/v1/alerts/{alert_id}/acknowledge"): "acknowledge",
+    ("GET", "/api/v1/alerts/{alert_id}/feedback"): "shown",
+    ("POST", "/api/v1/alerts/{alert_id}/feedback"): "acknowledge",
+    ("DELETE", "/api/v1/alerts/{alert_id}/feedback"): "acknowledge",
+    ("GET", "/api/v1/assets/{asset_id}/sensitivity"): "shown",
     ("GET", "/api/v1/assets/{asset_id}/actuators"): "shown",
     ("GET", "/api/v1/assets/{asset_id}/commands"): "shown",
     ("POST", "/api/v1/assets/{asset_id}/commands"): "operate",
@@ -163,6 +167,8 @@ async def test_one_thing_is_shown_or_not_found(world: World, user: str) -> None:
                 f"/api/v1/assets/{asset}/forecasts",
                 f"/api/v1/assets/{asset}/condition",
                 f"/api/v1/assets/{asset}/peers",
+                f"/api/v1/assets/{asset}/sensitivity",
+                f"/api/v1/alerts/{alert}/feedback",
                 f"/api/v1/forecasts?asset={asset}&latest=false",
                 f"/api/v1/devices/dev-{asset}/commands",
             ):
@@ -201,6 +207,22 @@ async def test_acknowledging_takes_sight_and_a_role(world: World, user: str, ass
     shown = (await world.ask("root", "GET", f"/api/v1/alerts/{world.alerts[asset]}")).json()
     assert shown["acknowledged_by"] == (user if expected == 200 else None)
     assert (await world.ask(user, "DELETE", path)).status_code == expected
+
+
+@pytest.mark.parametrize("user", USERS)
+async def test_judging_takes_sight_and_a_role(world: World, user: str) -> None:
+    """And what was said is shown to those who see the asset, with nothing foreign in it."""
+    for asset in ASSETS:
+        expected = 404 if asset not in SEEN[user] else 403 if USERS[user][1] == "viewer" else 200
+        path = f"/api/v1/alerts/{world.alerts[asset]}/feedback"
+        assert (await world.ask(user, "POST", path, json={"verdict": "false"})).status_code == expected
+        said = (await world.ask("root", "GET", path)).json()["items"]
+        assert [each["given_by"] for each in said] == ([user] if expected == 200 else [])
+        assert (await world.ask("root", "POST", path, json={"verdict": "known"})).status_code == 200
+        shown = await world.ask(user, "GET", f"/api/v1/assets/{asset}/sensitivity")
+        assert shown.status_code == (200 if asset in SEEN[user] else 404)
+        assert ids_in(shown.text) == {asset}  # also where it is not found
+        assert (await world.ask(user, "DELETE", path)).status_code == expected
 
 
 @pytest.mark.parametrize("kind", ["actuator", "device"])

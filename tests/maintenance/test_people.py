@@ -1,4 +1,4 @@
-"""What people do with alerts: acknowledge, take it back; each is recorded."""
+"""What people do with alerts: acknowledge, judge, take it back; each is recorded."""
 
 from collections.abc import Generator
 from pathlib import Path
@@ -9,11 +9,12 @@ from sqlalchemy.orm import Session
 
 from satomori_core.clock import HOUR_US
 from satomori_core.errors import ConflictError, NotFoundError
-from satomori_maintenance.alerts import acknowledge, unacknowledge
+from satomori_maintenance.alerts import acknowledge, judge, unacknowledge, unjudge
 from satomori_maintenance.rows import FindingReader
 from satomori_store.databases import writing
-from satomori_store.models import Alert, AuditEntry
-from support.region import finding, make_region
+from satomori_store.feedback import load_known, load_steps
+from satomori_store.models import Alert, AuditEntry, Feedback
+from support.region import BRIDGE_STRAIN, finding, make_region
 
 NOW = 500_000 * HOUR_US
 
@@ -68,3 +69,48 @@ def test_what_is_over_needs_no_acknowledgement(session: Session) -> None:
     session.get_one(Alert, 1).resolved_us = NOW
     with pytest.raises(ConflictError, match="over"):
         acknowledge(session, 1, "yamada", None, NOW)
+
+
+def test_a_judgement_names_the_knob_and_who_said_it(session: Session) -> None:
+    row = judge(session, 1, "false", "yamada", note="清掃中", now_us=NOW + 5)
+    alert = session.get_one(Alert, 1)
+    assert (row.fingerprint, row.kind, row.asset_id, row.datastream_id) == (
+        alert.fingerprint, "limit", "bridge-1", BRIDGE_STRAIN,
+    )  # fmt: skip
+    assert (row.verdict, row.level, row.note, row.given_by, row.given_us) == ("false", 3, "清掃中", "yamada", NOW + 5)
+    assert load_steps(session) == {"bridge-1": {alert.fingerprint: 1}}
+    assert alert.updated_us == NOW + 5
+    entry = session.scalars(select(AuditEntry)).one()
+    assert (entry.user_id, entry.action, entry.detail["verdict"]) == ("yamada", "alert.feedback", "false")
+
+
+def test_an_undone_judgement_stays_in_the_history_and_counts_no_more(session: Session) -> None:
+    judge(session, 1, "false", "yamada", note=None, now_us=NOW)
+    row = unjudge(session, 1, "suzuki", NOW + 9)
+    assert (row.undone_by, row.undone_us) == ("suzuki", NOW + 9)
+    assert load_steps(session) == {}
+    assert len(session.scalars(select(Feedback)).all()) == 1
+    assert [e.action for e in session.scalars(select(AuditEntry))] == ["alert.feedback", "alert.feedback_undone"]
+    with pytest.raises(ConflictError):
+        unjudge(session, 1, "suzuki", NOW + 9)
+
+
+def test_another_word_takes_the_place_of_the_one_before(session: Session) -> None:
+    judge(session, 1, "false", "yamada", note=None, now_us=NOW)
+    with pytest.raises(ConflictError, match="yamada"):
+        judge(session, 1, "false", "suzuki", note=None, now_us=NOW + 1)
+    judge(session, 1, "known", "suzuki", note=None, now_us=NOW + 2)
+    assert load_steps(session) == {}
+    assert load_known(session) == {1: 3}
+    assert [(row.verdict, row.undone_by) for row in session.scalars(select(Feedback))] == [
+        ("false", "suzuki"), ("known", None),
+    ]  # fmt: skip
+
+
+def test_what_is_over_can_be_true_or_false_but_not_known(session: Session) -> None:
+    session.get_one(Alert, 1).resolved_us = NOW
+    with pytest.raises(ConflictError, match="over"):
+        judge(session, 1, "known", "yamada", note=None, now_us=NOW)
+    assert judge(session, 1, "true", "yamada", note=None, now_us=NOW).verdict == "true"
+    with pytest.raises(NotFoundError):
+        judge(session, 99, "true", "yamada", note=None, now_us=NOW)

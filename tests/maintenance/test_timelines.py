@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from satomori_core.clock import HOUR_US, MINUTE_US, SECOND_US
 from satomori_core.errors import UnavailableError
 from satomori_core.settings import Secret
-from satomori_maintenance.alerts import acknowledge
+from satomori_maintenance.alerts import acknowledge, judge, unjudge
 from satomori_maintenance.service import Maintenance
 from satomori_maintenance.settings import MaintenanceSettings, ReceiverSettings
 from satomori_store.databases import engine_of, reading, writing
@@ -217,6 +217,56 @@ def test_what_stands_is_told_again_after_a_day_unless_acknowledged(line: Timelin
     line.until(26 * 60, step_s=300)
     assert len(line.times()) == 3
     assert "南の田" in line.heard["crew"].messages[2][1]
+
+
+def test_what_is_known_is_kept_quiet_until_it_gets_worse(line: Timeline) -> None:
+    """Said before the first message went out: none at 3, nor after a day; a warning that becomes a danger is told."""
+    line.until(1)
+    number = line.find(level=3)
+    line.until(1.2)
+    (alert,) = line.alerts()
+    with writing(line.engine) as connection, Session(connection) as session:
+        judge(session, alert.id, "known", "yamada", note="補修は来月", now_us=line.now_us)
+    line.until(26 * 60, step_s=300)
+    assert line.times() == []
+    assert [a.resolved_us for a in line.alerts()] == [None]  # still listed
+    line.change(number, level=4)
+    line.until(26 * 60 + 10)
+    assert len(line.times()) == 1
+
+
+def test_what_is_known_is_not_told_again_each_day_and_once_undone_is(line: Timeline) -> None:
+    """Told at 1.5, known at 5: no word after a day. Undone: the day's reminder comes. Its end is told."""
+    line.until(1)
+    number = line.find(level=3)
+    line.until(5)
+    (alert,) = line.alerts()
+    with writing(line.engine) as connection, Session(connection) as session:
+        judge(session, alert.id, "known", "yamada", note=None, now_us=line.now_us)
+    line.until(26 * 60, step_s=300)
+    assert len(line.times()) == 1
+    with writing(line.engine) as connection, Session(connection) as session:
+        unjudge(session, alert.id, "yamada", line.now_us)
+    line.until(26 * 60 + 10)
+    assert len(line.times()) == 2
+    line.end(number)
+    line.until(26 * 60 + 40)
+    assert len(line.times()) == 3
+
+
+def test_a_known_sensor_fault_that_hides_something_worse_is_told(line: Timeline) -> None:
+    """Its alert stands for what it explains: a danger behind it is louder than what was known."""
+    line.until(1)
+    line.find("stuck/strain", kind="stuck", cause="sensor", level=2)
+    line.until(1.1)
+    (alert,) = line.alerts()
+    with writing(line.engine) as connection, Session(connection) as session:
+        judge(session, alert.id, "known", "yamada", note=None, now_us=line.now_us)
+    line.until(20)
+    assert line.times() == []
+    line.find(level=4)
+    line.until(25)
+    assert len(line.times()) == 1
 
 
 def test_a_silent_gateway_explains_its_sensors_and_is_told_alone(line: Timeline) -> None:

@@ -8,6 +8,7 @@ from satomori_analytics.findings import Judged, keep, load_standing
 from satomori_analytics.peers.region import Comparison, Peer, compare_all, load_region
 from satomori_analytics.peers.telling import episode, fingerprint, is_unlike
 from satomori_analytics.settings import AnalyticsSettings
+from satomori_analytics.world import load_sensitivity
 from satomori_core.clock import DAY_US
 from satomori_store.port import ObservationStore
 
@@ -39,13 +40,17 @@ class Comparer:
             if each.difference is not None:
                 aspects.setdefault(each.asset, []).append(each)
         standing = load_standing(self._registry, aspects, until_us - DAY_US)
-        judged = []
+        steps, judged = load_sensitivity(self._registry), []
         for asset, mine in aspects.items():
             on = {s.fingerprint for s in standing.get(asset, ()) if s.until_us is None}
             # As if each day's look were a new one. The last 90 days change little from one day to the next, so there
             # are fewer false alarms than that.
             p_limit = self._settings.false_alarms_per_asset_month / _LOOKS_PER_MONTH / len(mine)
-            unlike = [c for c in mine if is_unlike(c, p_limit, standing=fingerprint(c) in on)]
+            halved = steps.get(asset, {})
+            unlike = [
+                c for c in mine
+                if is_unlike(c, p_limit / (1 << halved.get(fingerprint(c), 0)), standing=fingerprint(c) in on)
+            ]  # fmt: skip
             episodes = [episode(peers[asset], c, until_us) for c in unlike]
             judged.append(Judged(frozenset(map(fingerprint, mine)), until_us - DAY_US, now_us, episodes))
         return judged

@@ -10,9 +10,10 @@ from satomori_api.auth import Context, TheViewer
 from satomori_api.queries import AlertState
 from satomori_api.routes.inputs import RowId, Word, Words, to_us
 from satomori_api.routes.paging import Page
-from satomori_api.views import AlertView, FindingView
+from satomori_api.views import AlertView, FeedbackView, FindingView, SensitivityView
 from satomori_api.wire import model_of, page_of, to_wire
 from satomori_core.vocabulary import Priority
+from satomori_store.feedback import Verdict
 
 router = APIRouter(tags=["alerts / 警報"])
 Since = Annotated[datetime | None, Query(description="Changed since then, RFC 3339.")]
@@ -23,6 +24,14 @@ class Acknowledgement(BaseModel):
     """What you want to say about it, for the others."""
 
     model_config = ConfigDict(extra="forbid")
+    note: Words | None = None
+
+
+class Judgement(BaseModel):
+    """`true`: it was; `false`: a false alarm; `known`: you know of it and want no messages."""
+
+    model_config = ConfigDict(extra="forbid")
+    verdict: Verdict
     note: Words | None = None
 
 
@@ -90,3 +99,43 @@ def acknowledge(viewer: TheViewer, context: Context, alert_id: RowId, body: Ackn
 )
 def unacknowledge(viewer: TheViewer, context: Context, alert_id: RowId) -> Any:  # noqa: ANN401 - made by model_of
     return to_wire(context.queries.unacknowledge(viewer, alert_id))
+
+
+@router.post(
+    "/alerts/{alert_id}/feedback", response_model=model_of(FeedbackView), summary="Judge an alert / 警報を判定"
+)
+def judge(viewer: TheViewer, context: Context, alert_id: RowId, body: Judgement) -> Any:  # noqa: ANN401 - made by model_of
+    """Say whether it was true. `effect` tells what that does. Roles crew and above; what was said before is undone.
+
+    `false` halves the sensitivity to this cause at this asset, down to an eighth, and `true` takes one halving back: a
+    detector that learns gets less of the budget of false alarms, a limit below danger or a check of a sensor has to
+    last longer. A danger limit is never weakened. `known`: nobody is told until it ends or gets worse.
+
+    本当だったかを記録します。`false`（誤報）はこの資産のこの原因への感度を半分にし（下限1/8）、`true`（本当）は1段戻します。
+    危険の基準は変わりません。`known`（把握済み）は、収まるか悪化するまで通知しません。
+    """
+    return to_wire(context.queries.judging.judge(viewer, alert_id, body.verdict, body.note))
+
+
+@router.delete(
+    "/alerts/{alert_id}/feedback", response_model=model_of(FeedbackView), summary="Undo a judgement / 判定を取り消す"
+)
+def unjudge(viewer: TheViewer, context: Context, alert_id: RowId) -> Any:  # noqa: ANN401 - made by model_of
+    """Sensitivity is as if it had never been said; the judgement stays in the history."""
+    return to_wire(context.queries.judging.unjudge(viewer, alert_id))
+
+
+@router.get(
+    "/alerts/{alert_id}/feedback", response_model=page_of(FeedbackView), summary="What was said of it / 判定の履歴"
+)
+def said(*, viewer: TheViewer, context: Context, page: Page, alert_id: RowId) -> dict[str, Any]:
+    """The newest first, what was undone too."""
+    return page.of(context.queries.judging.said(viewer, alert_id))
+
+
+@router.get(
+    "/assets/{asset_id}/sensitivity", response_model=page_of(SensitivityView), summary="Sensitivity / 感度の変更"
+)
+def sensitivity(*, viewer: TheViewer, context: Context, page: Page, asset_id: str) -> dict[str, Any]:
+    """Where people's judgements have changed it: the effect in force, why, by whom, since when."""
+    return page.of(context.queries.judging.sensitivity(viewer, asset_id))
