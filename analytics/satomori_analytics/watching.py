@@ -136,7 +136,7 @@ def judge_joint(
     at_us, values = rows.at_us[later], rows.values[later]
     if gap is not None:
         warm = detector.window - 1
-        detector.warm(values[:warm])
+        detector.warm(at_us[:warm], values[:warm])
         detector.hold(gap.on_since_us)
         at_us, values = at_us[warm:], values[warm:]
     if not len(at_us):

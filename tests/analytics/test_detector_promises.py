@@ -18,8 +18,7 @@ OPTIONS: dict[str, dict[str, float]] = {
     "limit": {"high": 3.0, "hysteresis": 0.5, "for_s": 1200},
     "stuck": {"stuck_s": 3600},
     "silent": {"longest_s": 1900},
-    # A day's wave seen three times is a wander to it: at a looser budget the wave itself would alarm after the event.
-    "multichannel": {"learn_rows": 400, "false_alarms_per_month": 0.01},
+    "multichannel": {"learn_rows": 400, "utc_offset_s": 0, "holidays": 1},
     "residual": {"learn_rows": 400, "knee": 0.0},
     "leak": {"learn_days": 5, "window_days": 4, "memory_days": 8, "relearn_days": 16},
     # Quiet after an event on purpose; here it is asked what it has learned.

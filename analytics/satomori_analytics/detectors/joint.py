@@ -31,7 +31,7 @@ class Learned(ABC):
     def score(self, at_us: Times, values: Floats) -> Scores: ...
 
     @abstractmethod
-    def warm(self, rows: Floats) -> None:
+    def warm(self, at_us: Times, rows: Floats) -> None:
         """Take `rows` as what came just before the next call, unjudged."""
 
     def hold(self, since_us: int | None) -> None:
@@ -88,8 +88,7 @@ class Residual(Learned):
         return Scores(squash(rarity, self.limit)[:, None], alarm)
 
     @override
-    def warm(self, rows: Floats) -> None:
-        """Take `rows` as what came just before the next call, unjudged."""
+    def warm(self, at_us: Times, rows: Floats) -> None:
         self._rows = rows.copy()
 
     def _learn(self, values: Floats) -> None:

@@ -19,15 +19,13 @@ _EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday
 _NONE = -1 << 40
 
 
-class Season:
-    """Residuals from the median of past days' means of the hour, working days and days of rest apart; at four scales.
+class Profile:
+    """The median of past days' means of the hour, working days and days of rest apart; of each of [series].
 
     `utc_offset_s`: where the day begins. `holidays`: Japan's public holidays are days of rest, as Saturday and Sunday.
     A kind of day of which too little is known yet is expected as any day. Between the hours' centres the expectation
     runs straight.
     """
-
-    sides = (2, 2, 2, 2)
 
     def __init__(self, series: int, *, utc_offset_s: int, holidays: bool) -> None:
         self._offset_us, self._holidays = utc_offset_s * 1_000_000, holidays
@@ -36,8 +34,6 @@ class Season:
         self._day = np.full((_DAYS, _SLOTS, series), _NONE, np.int64)
         self._usual = np.full((2, _SLOTS, series), np.nan)
         self._fitted_day = np.full(series, _NONE)
-        self._recent = Recent(series)
-        self.expected = np.empty((0, series))  # of the rows that were measured last; not part of the state
 
     def refit(self, chosen: Counts, at_us: Times) -> None:
         """The profile of the chosen series from the whole days before `at_us`."""
@@ -56,15 +52,6 @@ class Season:
             own = _median(np.where(rest == kind, means, np.nan), _KIND_DAYS_LEAST)
             self._usual[kind][:, chosen] = np.where(np.isnan(own), any_day, own)
 
-    def measure(self, at_us: Times, values: Floats, counts: Counts) -> list[Floats]:
-        self.expected = self._expect(at_us)
-        windows = doubling(self._recent.extend(values - self.expected, counts))
-        found: list[Floats] = []
-        for n in (1, 8, 32, 128):
-            mean = windows[n][0][KEPT:]
-            found += [mean, -mean]
-        return found
-
     def learn(self, at_us: Times, values: Floats, normal: Marks) -> None:
         row, series = np.nonzero(normal)
         local = at_us[row, series] + self._offset_us
@@ -77,7 +64,8 @@ class Season:
         np.add.at(self._sum, place, values[row, series])
         np.add.at(self._count, place, 1)
 
-    def _expect(self, at_us: Times) -> Floats:
+    def expect(self, at_us: Times) -> Floats:
+        """Of rows [rows, series] at those times; NaN where it is not known yet."""
         local = at_us + self._offset_us
         kind, slot, series = self._rest(local // _DAY_US), local // _SLOT_US % _SLOTS, np.arange(at_us.shape[1])
         off_centre = local % _SLOT_US / _SLOT_US - 0.5
@@ -104,12 +92,44 @@ class Season:
             "usual": self._usual,
             "fitted_day": self._fitted_day,
         }
-        return {name: pack(array) for name, array in arrays.items()} | {"recent": self._recent.state()}
+        return {name: pack(array) for name, array in arrays.items()}
 
     def restore(self, state: dict[str, Any]) -> None:
         self._sum, self._count = unpack(state["sum"]), unpack(state["count"])
         self._day, self._usual = unpack(state["day"]), unpack(state["usual"])
         self._fitted_day = unpack(state["fitted_day"])
+
+
+class Season:
+    """Residuals from the profile of the day, at four scales."""
+
+    sides = (2, 2, 2, 2)
+
+    def __init__(self, series: int, *, utc_offset_s: int, holidays: bool) -> None:
+        self._profile = Profile(series, utc_offset_s=utc_offset_s, holidays=holidays)
+        self._recent = Recent(series)
+        self.expected = np.empty((0, series))  # of the rows that were measured last; not part of the state
+
+    def refit(self, chosen: Counts, at_us: Times) -> None:
+        self._profile.refit(chosen, at_us)
+
+    def measure(self, at_us: Times, values: Floats, counts: Counts) -> list[Floats]:
+        self.expected = self._profile.expect(at_us)
+        windows = doubling(self._recent.extend(values - self.expected, counts))
+        found: list[Floats] = []
+        for n in (1, 8, 32, 128):
+            mean = windows[n][0][KEPT:]
+            found += [mean, -mean]
+        return found
+
+    def learn(self, at_us: Times, values: Floats, normal: Marks) -> None:
+        self._profile.learn(at_us, values, normal)
+
+    def state(self) -> dict[str, Any]:
+        return {"profile": self._profile.state(), "recent": self._recent.state()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self._profile.restore(state["profile"])
         self._recent.restore(state["recent"])
 
 
