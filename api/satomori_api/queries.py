@@ -7,9 +7,9 @@ viewer may not know of raise the same NotFoundError.
 
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import fields
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import Engine, func, select
 
@@ -18,6 +18,8 @@ from satomori_analytics.peers.region import Comparison, compare_all, load_region
 from satomori_analytics.triage.order import Event, Ranked, Subject, order
 from satomori_analytics.triage.region import NONE_OPEN, load_open
 from satomori_analytics.triage.rules import Rulebook
+from satomori_api import picture
+from satomori_api.formatting import Language
 from satomori_api.judging import Judging
 from satomori_api.observing import Observing, auto_step_us
 from satomori_api.operating import Operating
@@ -320,6 +322,37 @@ class Queries:
                 query = query.where(models.Finding.asset_id.in_(access.visible_assets(viewer)))
             query = query.order_by(models.Finding.updated_us.desc(), models.Finding.id.desc())
             return self._sight.findings(session, query.limit(min(limit, ROWS_MAX)).offset(offset), viewer)
+
+    def finding(self, viewer: Viewer, finding_id: int) -> FindingView:
+        """Raise NotFoundError."""
+        with self._sight.session() as session:
+            query = select(models.Finding).where(models.Finding.id == finding_id)
+            found = self._sight.findings(
+                session, query.where(models.Finding.asset_id.in_(access.visible_assets(viewer))), viewer
+            )
+        if not found:
+            raise NotFoundError(f"there is no finding {finding_id}")
+        return found[0]
+
+    def evidence(self, viewer: Viewer, finding_ids: Collection[int]) -> dict[int, dict[str, Any]]:
+        """Finding id → its evidence, for those of at most 1000 that the viewer sees."""
+        row = models.Finding
+        query = select(row.id, row.evidence).where(row.id.in_(finding_ids))
+        with self._sight.session() as session:
+            return dict(session.execute(query.where(row.asset_id.in_(access.visible_assets(viewer)))).all())
+
+    def picture(self, viewer: Viewer, finding_id: int, *, small: bool = False) -> str:
+        """A finding's evidence drawn, SVG, in the viewer's language. Raise NotFoundError where there is none."""
+        found = self.finding(viewer, finding_id)
+        language: Language = "en" if viewer.language == "en" else "ja"
+        if small:
+            drawn = picture.small(language, found.evidence)
+        else:
+            zone = self.asset(viewer, found.asset_id).time_zone
+            drawn = picture.whole(language, found.evidence, found.text, zone, self._clock())
+        if drawn is None:
+            raise NotFoundError(f"finding {finding_id} kept no picture")
+        return drawn
 
     def forecasts(
         self,

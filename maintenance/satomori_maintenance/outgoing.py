@@ -205,6 +205,7 @@ def alert_texts(session: Session, alert_ids: Collection[int]) -> dict[int, Alert
             confidence=finding.confidence,
             evidence=finding.evidence,
             explains=explains.get(alert.id, 0),
+            pictured=finding.id if "picture" in finding.evidence else None,
         )
         for alert, finding, asset, site, organisation, municipality in session.execute(query)
     }

@@ -43,6 +43,7 @@ _WORDS: dict[str, Bilingual] = {
     "action": ("すること", "What to do"),
     "owner": ("管理者", "Whose"),
     "link": ("詳しく", "Details"),
+    "picture": ("根拠の図", "Picture"),
     "priority": ("優先度", "priority"),
     "also": ("これにより {} 件の警報をまとめました", "this explains {} further alerts"),
     "new": ("新しい警報", "New"),
@@ -68,7 +69,7 @@ _FULL_MAX = 20
 
 @dataclass(frozen=True, slots=True)
 class AlertText:
-    """All that a message says of one alert. Names are (Japanese, English)."""
+    """All that a message says of one alert. Names are (Japanese, English); `pictured`: its finding, if it is drawn."""
 
     alert_id: int
     asset_id: str
@@ -88,6 +89,7 @@ class AlertText:
     confidence: float | None = None
     evidence: Mapping[str, Any] = field(default_factory=dict)
     explains: int = 0
+    pictured: int | None = None
 
 
 def pick(text: Bilingual, language: Language) -> str:
@@ -112,6 +114,11 @@ def class_word(class_: str, language: Language) -> str:
 def asset_link(console_url: str, asset_id: str) -> str:
     """The console's page of the asset."""
     return f"{console_url.rstrip('/')}/asset/{asset_id}"
+
+
+def picture_link(console_url: str, finding_id: int) -> str:
+    """The finding's evidence drawn, by way of the login, which whoever is logged in does not see."""
+    return f"{console_url.rstrip('/')}/login?next=/api/v1/findings/{finding_id}/picture.svg"
 
 
 def title(
@@ -187,6 +194,7 @@ def full_text(alert: AlertText, language: Language, console_url: str) -> str:
         ("action", pick(alert.action, language)),
         ("owner", pick(alert.organisation, language)),
         ("link", asset_link(console_url, alert.asset_id)),
+        ("picture", picture_link(console_url, alert.pictured) if alert.pictured is not None else ""),
     ]
     colon = "：" if language == "ja" else ": "
     lines = [f"■ {how_bad} {pick(alert.asset, language)}"]

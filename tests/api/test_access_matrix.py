@@ -48,6 +48,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/api/v1/observations"): "shown",
     ("GET", "/api/v1/latest"): "shown",
     ("GET", "/api/v1/findings"): "shown",
+    ("GET", "/api/v1/findings/{finding_id}/picture.svg"): "shown",
     ("GET", "/api/v1/forecasts"): "shown",
     ("GET", "/api/v1/assets/{asset_id}/forecasts"): "shown",
     ("GET", "/api/v1/assets/{asset_id}/condition"): "shown",
@@ -109,6 +110,7 @@ def test_every_route_has_a_rule_and_every_rule_a_route(world: World) -> None:
 async def test_without_a_login_nothing_but_401(world: World, method: str, path: str) -> None:
     filled = (
         path.replace("{alert_id}", "1")
+        .replace("{finding_id}", "1")
         .replace("{asset_id}", "ueno-bridge")
         .replace("{user_id}", "u-crew")
         .replace("{device_id}", "dev-ueno-bridge")
@@ -152,9 +154,12 @@ async def test_one_thing_is_shown_or_not_found(world: World, user: str) -> None:
         for asset in ASSETS:
             expected = 200 if asset in SEEN[user] else 404
             stream, alert = world.streams[asset], world.alerts[asset]
+            finding = (await world.ask("root", "GET", f"/api/v1/alerts/{alert}")).json()["finding_id"]
             for path in (
                 f"/api/v1/assets/{asset}",
                 f"/api/v1/alerts/{alert}",
+                f"/api/v1/findings/{finding}/picture.svg",
+                f"/api/v1/findings/{finding}/picture.svg?small=true",
                 f"/api/v1/latest?asset={asset}",
                 f"/api/v1/observations?datastream={stream}",
                 f"/api/v1/observations?datastream={stream}&every=auto",

@@ -1,5 +1,6 @@
 """The console as people meet it: a real Chromium, a real `satomori api` on a seeded state, phone and desk."""
 
+import re
 import subprocess
 import sys
 import time
@@ -220,6 +221,36 @@ def test_an_asset_page_tells_what_to_do_and_draws_its_history(desk: BrowserConte
     page.get_by_role("button", name="7日", exact=True).click()
     expect(page.get_by_role("button", name="7日", exact=True)).to_have_attribute("aria-pressed", "true")
     page.wait_for_function("before => document.querySelector('.chart').innerHTML !== before", arg=day)
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_a_card_shows_its_finding_as_a_picture_that_opens_large(
+    running: Running, browser: Browser, logged_in: StorageState, screen: str
+) -> None:
+    """What the finding kept is what is drawn, with words for who can't see it; nothing is wider than the screen."""
+    with open_context(browser, screen, storage_state=logged_in, base_url=running.base) as context:
+        page = look(context, "/alerts?state=open")
+        image = page.locator(".alert", has_text="法面").locator("img")
+        image.scroll_into_view_if_needed()
+        expect(image).to_have_attribute("alt", re.compile("^傾斜角 .+平常なら .+〜"))
+        page.wait_for_function("img => img.naturalWidth > 0", arg=image.element_handle())
+        assert image.evaluate("img => img.getBoundingClientRect().width > 100")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        source = str(image.get_attribute("src")).split("?")[0]
+        finding = source.split("/")[4]
+        found = context.request.get("/api/v1/findings?limit=100").json()["items"]
+        (shown,) = next(f for f in found if str(f["id"]) == finding)["evidence"]["picture"]["channels"]
+        with context.expect_page() as opened:
+            image.click()
+        large = opened.value
+        large.wait_for_load_state()
+        assert large.url.endswith(source)
+        assert large.locator("polyline.observed").evaluate("line => line.points.numberOfItems") == len(
+            shown["observed"]
+        )
+        assert large.locator("polygon.band").evaluate("band => band.points.numberOfItems") == 2 * len(shown["low"])
+        expect(large.locator("rect.found")).to_have_count(1)
+        assert [text.split(" ")[0] for text in large.locator("text").all_text_contents()] == ["傾斜角", "平常なら"]
 
 
 def test_the_language_is_switched_and_kept(desk: BrowserContext) -> None:

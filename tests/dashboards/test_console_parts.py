@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from satomori_api.formatting import moment, number, with_unit
 from satomori_api.views import AssetView, AuditView, ForecastView, OrganisationView, QuarantineView
 from satomori_core.clock import DAY_US, HOUR_US, MINUTE_US, SECOND_US, from_iso
 from satomori_core.errors import SettingsError
@@ -17,7 +18,7 @@ from satomori_dashboards.console.app import STATIC, TilesAllowed
 from satomori_dashboards.console.asset import Coming, coming_of, evident_limits
 from satomori_dashboards.console.assets import parse_level
 from satomori_dashboards.console.devices import adopt_commands, piles_of, ranges, streams_of
-from satomori_dashboards.console.formatting import age, moment, number, with_unit
+from satomori_dashboards.console.formatting import age
 from satomori_dashboards.console.gate import local_path
 from satomori_dashboards.console.region import matrix_of, region_of
 from satomori_dashboards.console.settings import ConsoleSettings

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
+from satomori_api.formatting import Language
 from satomori_api.views import ActuatorView, CommandView, DeviceView, GatewayView
 from satomori_core.clock import MINUTE_US, from_iso
 from satomori_core.commands import Action, Ended, Reason
 from satomori_dashboards.console.devices import gateways_of
 from satomori_dashboards.console.operate import machine_of, reason_words, told_of
-from satomori_dashboards.console.texts import LANGUAGES, TEXTS, Language
+from satomori_dashboards.console.texts import LANGUAGES, TEXTS
 from satomori_store.commanding import NOT_SENT, State
 
 NOW = from_iso("2026-07-03T01:02:00Z")

@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -11,8 +12,8 @@ from satomori_analytics.peers.comparing import Difference
 from satomori_analytics.peers.region import Comparison
 from satomori_analytics.pictures import channel, picture
 from satomori_analytics.views import Quantity
+from satomori_api.picture import drawings, small, told, whole
 from satomori_dashboards.console.asset import peers_of
-from satomori_dashboards.console.picture import drawings
 
 FLOW = Quantity("flow", "m3/h", "流量", "Flow")
 MINUTE_US = 60_000_000
@@ -56,6 +57,33 @@ def test_gaps_and_findings_without_a_picture_are_no_trouble() -> None:
     stretch = Stretch(60, 99, ended=False)
     empty = {"picture": picture(at_us, stretch, [channel(FLOW, at_us, values, stretch)], [1.0])}
     assert drawings("ja", empty, "Asia/Tokyo", 0) == drawings("ja", {"limit": 3}, "Asia/Tokyo", 0) == []
+
+
+def two() -> dict[str, Any]:
+    """A finding of two channels, with a name that a drawing may not take for its own marks."""
+    found = evidence(200)["picture"]
+    odd = found["channels"][0] | {"ja": "<水位>", "en": "<Level>"}
+    return {"picture": found | {"channels": [found["channels"][0], odd]}}
+
+
+def test_as_a_file_it_stands_alone_and_says_what_against_what() -> None:
+    """Well-formed XML with its own colours; on a card one drawing without words, told by the text beside it."""
+    card, large = small("ja", two()), whole("en", two(), "a & b", "Asia/Tokyo", 200 * MINUTE_US)
+    assert card is not None
+    assert large is not None
+    name = "{http://www.w3.org/2000/svg}"
+    drawn = [ET.fromstring(one) for one in (card, large)]  # noqa: S314 - our own
+    counts = [[len(list(one.iter(name + each))) for each in ("polygon", "polyline", "text")] for one in drawn]
+    assert counts == [[1, 1, 0], [2, 2, 4]]
+    assert all(one.find(name + "style") is not None for one in drawn)
+    assert drawn[1].get("aria-label") == "a & b"
+    assert "<Level> " in " ".join(text.text or "" for text in drawn[1].iter(name + "text"))
+    assert (
+        told("ja", two(), "Asia/Tokyo", 200 * MINUTE_US) == drawings("ja", two(), "Asia/Tokyo", 200 * MINUTE_US)[0][0]
+    )
+    for nothing in ({}, {"limit": 3}):
+        assert small("ja", nothing) is whole("ja", nothing, "", "Asia/Tokyo", 0) is None
+        assert told("ja", nothing, "Asia/Tokyo", 0) == ""
 
 
 def compared(value: float | None) -> Comparison:

@@ -148,3 +148,9 @@ def test_no_word_is_missing_in_a_language(language: Language) -> None:
     bare = replace(ALERT, evidence={}, confidence=None, explains=0, what=("だけ", ""), class_="windmill")
     assert "だけ" in full_text(bare, language, "http://x")
     assert "windmill" in full_text(bare, language, "http://x")
+
+
+@pytest.mark.parametrize(("language", "label"), [("ja", "根拠の図："), ("en", "Picture: ")])
+def test_a_finding_that_is_drawn_is_linked_by_way_of_the_login(language: Language, label: str) -> None:
+    link = "https://satomori.example.jp/login?next=/api/v1/findings/12/picture.svg"
+    assert full_text(replace(ALERT, pictured=12), language, "https://satomori.example.jp/").endswith(f"\n{label}{link}")

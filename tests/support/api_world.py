@@ -69,6 +69,14 @@ USERS = {
     "d-crew": ("doken", "crew"),
     "root": (None, "admin"),
 }
+# What a finding keeps to be drawn: three values, the last of them beyond its band.
+PICTURE = {
+    "from_us": 2, "until_us": 3, "limits": [],
+    "channels": [{
+        "ja": "値", "en": "value", "unit": "m", "at_us": [1, 2, 3],
+        "observed": [0.0, 0.1, 1.0], "low": [-0.2, -0.2, -0.2], "high": [0.2, 0.2, 0.2],
+    }],
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -148,7 +156,7 @@ def _fill_findings(session: Session, at_us: int) -> None:
         found = Finding(
             fingerprint=f"limit/{asset}", kind="limit", cause="asset", asset_id=asset, datastream_id=stream.id,
             detector="limit", level=3, confidence=0.9, since_us=at_us, found_us=at_us, updated_us=at_us,
-            historical=False, evidence={"value": 1.0}, **texts,
+            historical=False, evidence={"value": 1.0, "picture": PICTURE}, **texts,
         )  # fmt: skip
         session.add(found)
         for made_us in (at_us - 60 * MINUTE_US, at_us):

@@ -10,11 +10,17 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from satomori_analytics.episodes import Stretch
+from satomori_analytics.pictures import channel, picture
+from satomori_analytics.views import Quantity
 from satomori_core.clock import DAY_US, HOUR_US, MINUTE_US, SECOND_US
+from satomori_core.metrics import catalogue
 from satomori_core.vocabulary import Level, SequenceState
 from satomori_store.commanding import parse_allowed
 from satomori_store.commands import write_actuators
@@ -134,18 +140,36 @@ def faults() -> list[Fault]:
 PRIORITIES = {Level.DANGER: "high", Level.WARNING: "medium", Level.WATCH: "low", Level.UNKNOWN: "low"}
 
 
+def _evidence(fault: Fault, stream: Datastream | None, since_us: int, now_us: int) -> dict[str, Any]:
+    """What a limit was judged by, with its picture; the band is what the curve says without the fault."""
+    evidence: dict[str, Any] = {} if fault.limit is None else {"limit": fault.limit}
+    if stream is None or stream.metric not in CURVES:
+        return evidence
+    rows = _rows(stream, now_us)[::-1]
+    at_us, values = np.array([row[1] for row in rows]), np.array([row[2] for row in rows])
+    stretch = Stretch(int(np.searchsorted(at_us, since_us)), len(rows) - 1, ended=False)
+    before = values[: stretch.first]
+    middle, side = float(np.median(before)), 2.0 * float(np.std(before))
+    band = np.full(len(rows), middle - side), np.full(len(rows), middle + side)
+    metric = catalogue()[stream.metric]
+    quantity = Quantity(stream.metric, stream.unit, metric.ja, metric.en)
+    limits = [] if fault.limit is None else [fault.limit]
+    return evidence | {"picture": picture(at_us, stretch, [channel(quantity, at_us, values, stretch, band)], limits)}
+
+
 def _fault_rows(engine: Engine, now_us: int) -> None:
     with writing(engine) as connection, Session(connection) as session:
-        streams = {(s.asset_id, s.metric): s.id for s in session.scalars(select(Datastream))}
+        streams = {(s.asset_id, s.metric): s for s in session.scalars(select(Datastream))}
         for fault in faults():
             since = now_us - int(fault.hours * HOUR_US)
             until = None if fault.resolved_hours is None else now_us - int(fault.resolved_hours * HOUR_US)
+            stream = streams.get((fault.asset, fault.metric or ""))
             finding = Finding(
                 fingerprint=f"limit/{fault.asset}/{fault.metric}", kind="limit" if fault.metric else "silent",
-                cause=fault.cause, asset_id=fault.asset, datastream_id=streams.get((fault.asset, fault.metric or "")),
+                cause=fault.cause, asset_id=fault.asset, datastream_id=stream.id if stream else None,
                 gateway_id=None, detector="limit", level=fault.level, confidence=0.9, since_us=since, until_us=until,
                 found_us=since, updated_us=now_us, historical=False,
-                evidence={} if fault.limit is None else {"limit": fault.limit},
+                evidence=_evidence(fault, stream, since, now_us),
                 text_ja=fault.text_ja, text_en=fault.text_en, advice_ja=fault.advice_ja, advice_en=fault.advice_en,
             )  # fmt: skip
             session.add(finding)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict
 
 from satomori_api.auth import Context, TheViewer
@@ -52,6 +52,19 @@ def findings(
             viewer, asset=asset, kind=kind, open_only=state == "open", since_us=to_us(since), limit=limit, offset=offset
         )
     )
+
+
+@router.get("/findings/{finding_id}/picture.svg", response_class=Response, summary="Its evidence drawn / 根拠の図")
+def picture(
+    viewer: TheViewer,
+    context: Context,
+    finding_id: RowId,
+    *,
+    small: Annotated[bool, Query(description="Only the first quantity, without words.")] = False,
+) -> Response:
+    """SVG: what was observed, the band that would be normal, limits, what was found; 404 where none was kept."""
+    drawn = context.queries.picture(viewer, finding_id, small=small)
+    return Response(drawn, media_type="image/svg+xml", headers={"Cache-Control": "private, max-age=60"})
 
 
 @router.get("/alerts", response_model=page_of(AlertView), summary="Alerts / 警報")

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 
 from nicegui import background_tasks, run, ui
 
+from satomori_api.formatting import DEFAULT_ZONE, Language, moment
+from satomori_api.picture import told
 from satomori_api.views import AlertView
 from satomori_core.clock import now_us
 from satomori_core.errors import ConflictError, NotFoundError, UnavailableError
 from satomori_core.vocabulary import Cause, Level
-from satomori_dashboards.console.formatting import DEFAULT_ZONE, age, moment
+from satomori_dashboards.console.formatting import age
 from satomori_dashboards.console.frame import Frame
 from satomori_dashboards.console.kit import Section, empty, level_badge, tag, words
-from satomori_dashboards.console.texts import Language, named, text
+from satomori_dashboards.console.texts import named, text
 from satomori_store.access import ForbiddenError
 
 NOTE_MOST = 500
@@ -20,7 +22,10 @@ NOTE_MOST = 500
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """An alert in the words of the page. `may_acknowledge`: the button is offered."""
+    """An alert in the words of the page.
+
+    `may_acknowledge`: the button is offered; `drawn`: what its finding's picture shows, empty without one.
+    """
 
     id: int
     level: Level
@@ -38,6 +43,8 @@ class Card:
     note: str
     resolved: str
     may_acknowledge: bool
+    finding_id: int = 0
+    drawn: str = ""
 
 
 def card_of(
@@ -49,6 +56,7 @@ def card_of(
     zone: str,
     at_us: int,
     may_acknowledge: bool,
+    drawn: str = "",
 ) -> Card:
     """`towns`: municipality id → its name; `people`: user id → name; `zone`: the asset's time zone."""
 
@@ -84,6 +92,8 @@ def card_of(
         if alert.resolved_us is None
         else text(language, "alerts.resolved_at", time=when(alert.resolved_us)),
         may_acknowledge=may_acknowledge and alert.state == "open",
+        finding_id=alert.finding_id,
+        drawn=drawn,
     )
 
 
@@ -133,6 +143,8 @@ class AlertList:
                     tag("a", "alert-where", text=card.where, href=card.href)
                     tag("span", "quiet", text=f" {card.place}")
             tag("p", "alert-text", text=card.text)
+            if card.drawn:
+                self._draw_picture(card)
             if card.advice and self._whole:
                 with tag("div", "alert-advice"):
                     tag("div", "label", text=word("alerts.advice"))
@@ -148,6 +160,13 @@ class AlertList:
                     label = word("alerts.acknowledge_label", text=f"{card.where} {card.text}"[:120])
                     button = tag("button", "btn main", text=word("alerts.acknowledge"), type="button", aria_label=label)
                     button.on("click", lambda _, card=card: self._dialog.ask(card))
+
+    def _draw_picture(self, card: Card) -> None:
+        """Fetched when it comes into sight, so that a long list costs a phone nothing; a touch opens it large."""
+        source = f"/api/v1/findings/{card.finding_id}/picture.svg"
+        label = self.frame.word("alerts.picture", told=card.drawn)
+        with tag("a", "alert-picture", href=source, target="_blank", aria_label=label):
+            tag("img", src=f"{source}?small=true", alt=card.drawn, loading="lazy", width=320, height=110)
 
 
 class AcknowledgeDialog:
@@ -208,15 +227,21 @@ def cards_of(frame: Frame, alerts: Sequence[AlertView], zones: Mapping[str, str]
     people = gate.people()
     at_us = now_us()
     allowed = gate.may_acknowledge(viewer)
+    evidence = gate.queries.evidence(viewer, [alert.finding_id for alert in alerts])
+
+    def zone_of(alert: AlertView) -> str:
+        return (zones or {}).get(alert.asset_id, DEFAULT_ZONE)
+
     return tuple(
         card_of(
             frame.language,
             alert,
             towns,
             people,
-            zone=(zones or {}).get(alert.asset_id, DEFAULT_ZONE),
+            zone=zone_of(alert),
             at_us=at_us,
             may_acknowledge=allowed,
+            drawn=told(frame.language, evidence.get(alert.finding_id, {}), zone_of(alert), at_us),
         )
         for alert in alerts
     )

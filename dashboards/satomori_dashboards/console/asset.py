@@ -12,6 +12,8 @@ from nicegui import run, ui
 from satomori_analytics.condition.telling import ageing_text, measured_text
 from satomori_analytics.peers.region import Comparison
 from satomori_analytics.peers.telling import sentence
+from satomori_api.formatting import Language, moment
+from satomori_api.picture import drawings
 from satomori_api.queries import Queries
 from satomori_api.views import AlertView, AssetDetail, DatastreamView, FindingView, ForecastView
 from satomori_core.clock import DAY_US, now_us
@@ -19,14 +21,14 @@ from satomori_core.errors import NotFoundError, UnavailableError
 from satomori_core.vocabulary import Level
 from satomori_dashboards.console import chart
 from satomori_dashboards.console.alert_cards import AlertList, Card, cards_of
-from satomori_dashboards.console.formatting import age, moment
+from satomori_dashboards.console.formatting import age
 from satomori_dashboards.console.frame import Frame, loaded, to_login, visiting
 from satomori_dashboards.console.gate import Gate
 from satomori_dashboards.console.kit import Section, empty, glyph, icon, svg, tag
 from satomori_dashboards.console.metric_card import MetricCard, Now, history_of, now_of
 from satomori_dashboards.console.operate import OperateCard, Operation
-from satomori_dashboards.console.picture import among, drawings
-from satomori_dashboards.console.texts import Language, class_word, level_word, named, text
+from satomori_dashboards.console.picture import among
+from satomori_dashboards.console.texts import class_word, level_word, named, text
 from satomori_store.access import Viewer
 
 # A chart is drawn anew when this much of its period has passed, however often values come.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fastapi import Request, Response
 from nicegui import ui
 
+from satomori_api.formatting import Language
 from satomori_api.views import AssetView
 from satomori_core.clock import now_us
 from satomori_core.vocabulary import Level
@@ -13,7 +14,7 @@ from satomori_dashboards.console.formatting import age
 from satomori_dashboards.console.frame import Frame, to_login, visiting
 from satomori_dashboards.console.gate import Gate
 from satomori_dashboards.console.kit import Section, empty, glyph, tag
-from satomori_dashboards.console.texts import Language, class_word, level_word, named, text
+from satomori_dashboards.console.texts import class_word, level_word, named, text
 
 
 @dataclass(frozen=True, slots=True)

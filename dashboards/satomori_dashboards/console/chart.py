@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from satomori_api.formatting import Language, number, zone
 from satomori_core.clock import DAY_US, HOUR_US, MINUTE_US, SECOND_US, to_datetime
 from satomori_core.vocabulary import Quality
-from satomori_dashboards.console.formatting import number, zone
-from satomori_dashboards.console.texts import Language, text
+from satomori_dashboards.console.texts import text
 from satomori_store.port import Aggregate, Columns
 
 # Mid tones that stand out from a light and from a dark ground alike.

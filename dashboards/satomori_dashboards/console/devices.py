@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from fastapi import Request, Response
 from nicegui import run, ui
 
+from satomori_api.formatting import DEFAULT_ZONE, Language
 from satomori_api.views import AuditView, DeviceView, GatewayView, QuarantineView
 from satomori_core.clock import now_us
 from satomori_core.commands import Action
 from satomori_core.errors import UnavailableError
 from satomori_core.metrics import catalogue
-from satomori_dashboards.console.formatting import DEFAULT_ZONE, age
+from satomori_dashboards.console.formatting import age
 from satomori_dashboards.console.frame import Frame, to_login, visiting
 from satomori_dashboards.console.gate import Gate
 from satomori_dashboards.console.kit import Section, empty, tag
@@ -26,7 +27,7 @@ from satomori_dashboards.console.operate import (
     draw_told,
     told_of,
 )
-from satomori_dashboards.console.texts import TEXTS, Language, metric_word, named, text
+from satomori_dashboards.console.texts import TEXTS, metric_word, named, text
 from satomori_store.adopting import UnknownDevice
 from satomori_store.commanding import INTERVAL_S_MAX, INTERVAL_S_MIN
 

@@ -12,12 +12,12 @@ from fastapi.responses import RedirectResponse
 from nicegui import background_tasks, run, ui
 from nicegui.element import Element
 
+from satomori_api.formatting import DEFAULT_ZONE, Language, clock_time
 from satomori_core.clock import now_us
 from satomori_core.errors import NotFoundError, UnavailableError
-from satomori_dashboards.console.formatting import DEFAULT_ZONE, clock_time
 from satomori_dashboards.console.gate import Gate, Visit
 from satomori_dashboards.console.kit import MARK, Section, icon, svg, tag, words
-from satomori_dashboards.console.texts import Language, named, text
+from satomori_dashboards.console.texts import named, text
 
 T = TypeVar("T")
 

@@ -9,10 +9,11 @@ from fastapi.responses import RedirectResponse, Response
 
 from satomori_api.auth import COOKIE, check_same_origin
 from satomori_api.context import ApiContext
+from satomori_api.formatting import Language
 from satomori_api.queries import Queries
 from satomori_core.errors import NotFoundError
 from satomori_dashboards.console.settings import ConsoleSettings
-from satomori_dashboards.console.texts import LANGUAGES, Language, named
+from satomori_dashboards.console.texts import LANGUAGES, named
 from satomori_store.access import ForbiddenError, Viewer, may
 from satomori_store.commands import Order, SamplingOrder
 

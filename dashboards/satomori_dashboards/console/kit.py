@@ -7,8 +7,9 @@ from nicegui import ui
 from nicegui.element import Element
 from nicegui.elements.mixins.text_element import TextElement
 
+from satomori_api.formatting import Language
 from satomori_core.vocabulary import Level
-from satomori_dashboards.console.texts import Language, level_word
+from satomori_dashboards.console.texts import level_word
 
 Model = TypeVar("Model")
 

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 
 from nicegui import ui
 
+from satomori_api.formatting import Language, number, unit_symbol
 from satomori_api.queries import Queries
 from satomori_api.views import DatastreamView
 from satomori_core.clock import SECOND_US
 from satomori_core.vocabulary import Level, Quality
 from satomori_dashboards.console import chart
-from satomori_dashboards.console.formatting import age, number, span, unit_symbol
+from satomori_dashboards.console.formatting import age, span
 from satomori_dashboards.console.kit import Section, glyph, tag
-from satomori_dashboards.console.texts import Language, metric_word, quality_word, text
+from satomori_dashboards.console.texts import metric_word, quality_word, text
 from satomori_store.access import Viewer
 from satomori_store.port import Aggregate
 

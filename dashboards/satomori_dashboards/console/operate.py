@@ -7,14 +7,15 @@ from types import MappingProxyType
 
 from nicegui import background_tasks, run, ui
 
+from satomori_api.formatting import Language, moment, with_unit
 from satomori_api.views import ActuatorView, CommandView
 from satomori_core.clock import SECOND_US, now_us
 from satomori_core.commands import Action, reason_of
 from satomori_core.errors import ConflictError, NotFoundError, RejectedError, UnavailableError
-from satomori_dashboards.console.formatting import moment, span, with_unit
+from satomori_dashboards.console.formatting import span
 from satomori_dashboards.console.frame import Frame
 from satomori_dashboards.console.kit import Section, tag, words
-from satomori_dashboards.console.texts import TEXTS, Language, named, text
+from satomori_dashboards.console.texts import TEXTS, named, text
 from satomori_store.access import ForbiddenError
 from satomori_store.commands import Order, SamplingOrder
 

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from fastapi import Request, Response
 from nicegui import ui
 
+from satomori_api.formatting import Language
 from satomori_api.views import AlertView, AssetView, GroupView, OrganisationView
 from satomori_core.classes import classes
 from satomori_core.clock import now_us
@@ -18,7 +19,7 @@ from satomori_dashboards.console.frame import Frame, to_login, visiting
 from satomori_dashboards.console.gate import Gate
 from satomori_dashboards.console.kit import Section, empty, glyph, tag
 from satomori_dashboards.console.region_map import Marker, Place, RegionMap
-from satomori_dashboards.console.texts import Language, class_word, level_word, named, text
+from satomori_dashboards.console.texts import class_word, level_word, named, text
 
 LATEST_ALERTS = 6
 _CLASS_ORDER = list(classes())

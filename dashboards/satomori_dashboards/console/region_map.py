@@ -7,10 +7,11 @@ from pathlib import Path
 from nicegui.element import Element
 from nicegui.elements import leaflet
 
+from satomori_api.formatting import Language
 from satomori_core.vocabulary import Level
 from satomori_dashboards.console.kit import glyph_svg
 from satomori_dashboards.console.settings import ConsoleSettings
-from satomori_dashboards.console.texts import Language, text
+from satomori_dashboards.console.texts import text
 
 
 @dataclass(frozen=True, slots=True)

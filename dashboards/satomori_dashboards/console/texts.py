@@ -1,12 +1,10 @@
 """Every string that the console shows, Japanese and English side by side, and the choice between them."""
 
-from typing import Literal
-
+from satomori_api.formatting import Language
 from satomori_core.classes import classes
 from satomori_core.metrics import catalogue
 from satomori_core.vocabulary import Level, Quality
 
-Language = Literal["ja", "en"]
 LANGUAGES: tuple[Language, ...] = ("ja", "en")
 
 # key: (Japanese, English). Keys are `<place>.<what>`; `{…}` is filled by `text`.
@@ -97,12 +95,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "asset.since": ("{time} から（{age}）", "since {time} ({age})"),
     "asset.why": ("理由", "Why"),
     "asset.todo": ("すること", "What to do"),
+    "alerts.picture": ("根拠の図を大きく開く — {told}", "Open the picture of the evidence — {told}"),
     "asset.evidence": ("根拠 — 帯は平常の範囲", "Evidence — the band is what would be normal"),
-    "picture.value": ("{name} {value}（{when}）", "{name} {value} ({when})"),
-    "picture.band": (
-        "{name} {value}（{when}）、平常なら {low}〜{high}",
-        "{name} {value} ({when}), normally {low} to {high}",
-    ),
     "asset.condition": ("施設の状態", "Condition"),
     "asset.peers": ("似た資産との比較 — 帯は10のうち9が収まる範囲", "Against its like — 9 in 10 lie within the band"),
     "asset.rating": ("法定点検の健全度 {rating}", "Legal health rating {rating}"),
