@@ -301,20 +301,51 @@ def test_an_alert_is_acknowledged_and_every_open_page_sees_it(desk: BrowserConte
     other.evaluate("window.notReloaded = true")
     expect(other.locator(".alert")).to_have_count(5)
     page = look(desk, "/asset/bridge-aoba")
-    page.locator(".alert button").focus()
+    page.locator(".alert-foot button").focus()
     page.keyboard.press("Enter")
     page.locator(".dialog textarea").fill("佐々木班が午後に点検します")
     page.locator(".dialog button[type=submit]").focus()
     page.keyboard.press("Enter")
+    expect(page.get_by_text("対応中にしました")).to_be_visible()
     expect(page.locator(".alert")).to_contain_text("佐々木班が午後に点検します")
     expect(page.locator(".alert")).to_contain_text("管理者 が")
-    expect(page.locator(".alert button")).to_have_count(0)
+    expect(page.locator(".alert-foot button")).to_have_count(0)
     expect(other.locator(".alert")).to_have_count(4)
     expect(other.locator("nav.states a").first).to_have_text("未対応 4")
     expect(other.locator(".tab-badge")).to_have_text("4")
     assert other.evaluate("window.notReloaded") is True
     other.goto("/alerts?state=acknowledged")
     expect(other.locator(".alert", has_text="青葉橋")).to_contain_text("佐々木班が午後に点検します")
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_a_false_alarm_is_said_seen_and_undone(
+    running: Running, browser: Browser, logged_in: StorageState, screen: str
+) -> None:
+    """The word stands on the card, what it does on the asset's page with who said it; undone, both are as before."""
+    with open_context(browser, screen, storage_state=logged_in, base_url=running.base) as context:
+        page = look(context, "/asset/green-1")
+        complaints = Complaints(page)
+        said = page.locator(".judge").get_by_role("button", name="誤報")
+        lowered = page.locator(".sensitivity")
+        expect(lowered).to_have_count(0)
+        said.click()
+        expect(said).to_have_attribute("aria-pressed", "true")
+        expect(page.locator(".alert")).to_contain_text("管理者 が")
+        expect(lowered).to_contain_text("感度を下げています: 河合トマト温室")
+        expect(lowered).to_contain_text("危険の基準は変わりません")
+        expect(lowered).to_contain_text("管理者 が")
+        assert page.evaluate(BESIDE_THE_SCREEN) == []
+        assert page.evaluate(TOO_SMALL_TO_TOUCH) == []
+        lowered.get_by_role("button", name="取り消す").click()
+        expect(lowered).to_have_count(0)
+        expect(said).to_have_attribute("aria-pressed", "false")
+        known = page.locator(".judge").get_by_role("button", name="把握済み")
+        known.click()
+        expect(page.locator(".alert .chip", has_text="把握済み")).to_have_count(1)
+        known.click()  # pressing what was said takes it back
+        expect(page.locator(".alert .chip", has_text="把握済み")).to_have_count(0)
+        assert complaints.found == []
 
 
 @pytest.mark.parametrize("screen", SCREENS)

@@ -1,21 +1,20 @@
-"""Alerts as cards, and the dialog that acknowledges one: used by the inbox and by an asset's page."""
+"""Alerts as cards, with what people say of them and the dialog that acknowledges one: for inbox and asset's page."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from nicegui import background_tasks, run, ui
+from nicegui import background_tasks, ui
 
 from satomori_api.formatting import DEFAULT_ZONE, Language, moment
 from satomori_api.picture import told
 from satomori_api.views import AlertView
 from satomori_core.clock import now_us
-from satomori_core.errors import ConflictError, NotFoundError, UnavailableError
 from satomori_core.vocabulary import Cause, Level
 from satomori_dashboards.console.formatting import age
 from satomori_dashboards.console.frame import Frame
 from satomori_dashboards.console.kit import Section, empty, level_badge, tag, words
 from satomori_dashboards.console.texts import named, text
-from satomori_store.access import ForbiddenError
+from satomori_store.feedback import Verdict
 
 NOTE_MOST = 500
 
@@ -24,7 +23,8 @@ NOTE_MOST = 500
 class Card:
     """An alert in the words of the page.
 
-    `may_acknowledge`: the button is offered; `drawn`: what its finding's picture shows, empty without one.
+    `may_acknowledge`: the button is offered; `drawn`: what its finding's picture shows, empty without one. `verdict`:
+    what was said of it and stands, `judged` by whom and when; `verdicts`: those that are offered.
     """
 
     id: int
@@ -45,6 +45,9 @@ class Card:
     may_acknowledge: bool
     finding_id: int = 0
     drawn: str = ""
+    verdict: str | None = None
+    judged: str = ""
+    verdicts: tuple[Verdict, ...] = ()
 
 
 def card_of(
@@ -67,12 +70,20 @@ def card_of(
     flags = [text(language, f"cause.{alert.cause}")] if alert.cause in {Cause.SENSOR, Cause.GATEWAY} else []
     if alert.inhibited_by is not None:
         flags.append(text(language, "alerts.inhibited"))
+    if alert.quiet:
+        flags.append(text(language, "judge.quiet"))
     if alert.historical:
         flags.append(text(language, "alerts.historical"))
     acknowledged = ""
     if alert.acknowledged_us is not None:
         name = people.get(alert.acknowledged_by or "", alert.acknowledged_by or "–")
         acknowledged = text(language, "alerts.acknowledged_by", name=name, time=when(alert.acknowledged_us))
+    judged = ""
+    if alert.judged_us is not None:
+        name = people.get(alert.judged_by or "", alert.judged_by or "–")
+        said = text(language, f"verdict.{alert.verdict}")
+        judged = text(language, "judge.by", name=name, time=when(alert.judged_us), verdict=said)
+    verdicts: tuple[Verdict, ...] = ("true", "false") if alert.state == "resolved" else ("true", "false", "known")
     return Card(
         id=alert.id,
         level=alert.level,
@@ -94,6 +105,9 @@ def card_of(
         may_acknowledge=may_acknowledge and alert.state == "open",
         finding_id=alert.finding_id,
         drawn=drawn,
+        verdict=alert.verdict,
+        judged=judged,
+        verdicts=verdicts if may_acknowledge else (),
     )
 
 
@@ -154,12 +168,36 @@ class AlertList:
                     tag("div", "label", text=word("alerts.note"))
                     tag("p", text=card.note)
             with tag("div", "alert-foot"):
-                told = [card.since, card.acknowledged, card.resolved]
+                told = [card.since, card.acknowledged, card.judged, card.resolved]
                 tag("span", "quiet num", text=" · ".join(part for part in told if part))
                 if card.may_acknowledge:
                     label = word("alerts.acknowledge_label", text=f"{card.where} {card.text}"[:120])
                     button = tag("button", "btn main", text=word("alerts.acknowledge"), type="button", aria_label=label)
                     button.on("click", lambda _, card=card: self._dialog.ask(card))
+            if card.verdicts:
+                self._draw_verdicts(card)
+
+    def _draw_verdicts(self, card: Card) -> None:
+        """What may be said of it; pressing what was said takes it back."""
+        word = self.frame.word
+        label = word("judge.label", text=f"{card.where} {card.text}"[:120])
+        with tag("div", "judge", role="group", aria_label=label):
+            for verdict in card.verdicts:
+                pressed = "true" if card.verdict == verdict else "false"
+                button = tag("button", "segment", text=word(f"verdict.{verdict}"), type="button", aria_pressed=pressed)
+                button.on("click", lambda _, verdict=verdict: self._judge(card, verdict))
+
+    async def _judge(self, card: Card, verdict: Verdict) -> None:
+        gate, visit = self.frame.gate, self.frame.visit
+        if card.verdict == verdict:
+            await undo(self.frame, card.id)
+            return
+        said = self.frame.word("judge.known_done") if verdict == "known" else ""
+        await self.frame.carry_out(
+            lambda: gate.judge(visit, card.id, verdict),
+            lambda found: said or found.effect,
+            self.frame.word("judge.conflict"),
+        )
 
     def _draw_picture(self, card: Card) -> None:
         """Fetched when it comes into sight, so that a long list costs a phone nothing; a touch opens it large."""
@@ -167,6 +205,15 @@ class AlertList:
         label = self.frame.word("alerts.picture", told=card.drawn)
         with tag("a", "alert-picture", href=source, target="_blank", aria_label=label):
             tag("img", src=f"{source}?small=true", alt=card.drawn, loading="lazy", width=320, height=110)
+
+
+async def undo(frame: Frame, alert_id: int) -> None:
+    """Take back what was said of an alert."""
+    await frame.carry_out(
+        lambda: frame.gate.unjudge(frame.visit, alert_id),
+        lambda found: f"{frame.word('judge.undone')} {found.effect}",
+        frame.word("judge.conflict"),
+    )
 
 
 class AcknowledgeDialog:
@@ -204,20 +251,10 @@ class AcknowledgeDialog:
             return
         self.close()
         note = (self.note.value or "").strip()[:NOTE_MOST] or None
-        word = self.frame.word
-        try:
-            await run.io_bound(self.frame.gate.acknowledge, self.frame.visit, alert, note)
-        except ConflictError:
-            ui.notify(word("alerts.conflict"), type="warning")
-        except ForbiddenError:
-            ui.notify(word("alerts.forbidden"), type="negative")
-        except NotFoundError:
-            ui.notify(word("error.not_found"), type="negative")
-        except UnavailableError:
-            ui.notify(word("error.unavailable"), type="negative")
-        else:
-            ui.notify(word("alerts.done"), type="positive")
-        await self.frame.refresh()
+        gate, visit, word = self.frame.gate, self.frame.visit, self.frame.word
+        await self.frame.carry_out(
+            lambda: gate.acknowledge(visit, alert, note), lambda _: word("alerts.done"), word("alerts.conflict")
+        )
 
 
 def cards_of(frame: Frame, alerts: Sequence[AlertView], zones: Mapping[str, str] | None = None) -> tuple[Card, ...]:

@@ -28,6 +28,7 @@ from satomori_dashboards.console.kit import Section, empty, glyph, icon, svg, ta
 from satomori_dashboards.console.metric_card import MetricCard, Now, history_of, now_of
 from satomori_dashboards.console.operate import OperateCard, Operation
 from satomori_dashboards.console.picture import among
+from satomori_dashboards.console.sensitivity_card import Lowered, SensitivityCard
 from satomori_dashboards.console.texts import class_word, level_word, named, text
 from satomori_store.access import Viewer
 
@@ -81,6 +82,7 @@ class AssetModel:
     coming: Coming
     evidence: tuple[tuple[str, str], ...]
     daily: Daily
+    lowered: tuple[Lowered, ...]
 
 
 def verdict_of(language: Language, detail: AssetDetail, at_us: int) -> Verdict:
@@ -202,6 +204,8 @@ class AssetPage:
                 with tag("section", "stack at-2", aria_label=word("asset.alerts")):
                     tag("h2", text=word("asset.alerts"))
                     self.alerts = AlertList(self.frame, lambda: word("asset.alerts_none"), whole=False)
+                with tag("div", "at-2"):
+                    self.sensitivity = SensitivityCard(self.frame, self.id, self.zone)
                 with tag("section", "card at-4", aria_label=word("asset.about")):
                     with tag("div", "card-head"):
                         tag("h2", text=word("asset.about"))
@@ -232,6 +236,7 @@ class AssetPage:
             coming_of(language, gate.queries.forecasts(visit.viewer, asset=self.id), at_us),
             evidence_of(language, detail, at_us),
             self._of_the_day(at_us),
+            self.sensitivity.load(),
         )
 
     def show(self, model: AssetModel) -> None:
@@ -242,6 +247,7 @@ class AssetPage:
         self.peers.show(model.daily.peers)
         self.operate.show(model.operation)
         self.alerts.show(model.cards)
+        self.sensitivity.show(model.lowered)
         self.about.show(model.about)
         self.metrics.show(model.streams)
         for now in model.now:

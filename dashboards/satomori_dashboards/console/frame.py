@@ -14,10 +14,11 @@ from nicegui.element import Element
 
 from satomori_api.formatting import DEFAULT_ZONE, Language, clock_time
 from satomori_core.clock import now_us
-from satomori_core.errors import NotFoundError, UnavailableError
+from satomori_core.errors import ConflictError, NotFoundError, UnavailableError
 from satomori_dashboards.console.gate import Gate, Visit
 from satomori_dashboards.console.kit import MARK, Section, icon, svg, tag, words
 from satomori_dashboards.console.texts import named, text
+from satomori_store.access import ForbiddenError
 
 T = TypeVar("T")
 
@@ -108,6 +109,25 @@ class Frame:
     def _draw_notice(self, message: str) -> None:
         if message:
             tag("p", "notice", text=message, role="status")
+
+    # -------------------------------------------------------------- what people do
+
+    async def carry_out(self, act: Callable[[], T], done: Callable[[T], str], conflict: str) -> None:
+        """Do it in a thread, say how it went, and show what has become of it. `conflict`: where another was first."""
+        try:
+            found = await run.io_bound(act)
+        except ConflictError:
+            ui.notify(conflict, type="warning")
+        except ForbiddenError:
+            ui.notify(self.word("alerts.forbidden"), type="negative")
+        except NotFoundError:
+            ui.notify(self.word("error.not_found"), type="negative")
+        except UnavailableError:
+            ui.notify(self.word("error.unavailable"), type="negative")
+        else:
+            if found is not None:  # else the service is stopping
+                ui.notify(done(found), type="positive")
+        await self.refresh()
 
     # -------------------------------------------------------------- news
 

@@ -11,11 +11,13 @@ from satomori_api.auth import COOKIE, check_same_origin
 from satomori_api.context import ApiContext
 from satomori_api.formatting import Language
 from satomori_api.queries import Queries
+from satomori_api.views import AlertView, FeedbackView
 from satomori_core.errors import NotFoundError
 from satomori_dashboards.console.settings import ConsoleSettings
 from satomori_dashboards.console.texts import LANGUAGES, named
 from satomori_store.access import ForbiddenError, Viewer, may
 from satomori_store.commands import Order, SamplingOrder
+from satomori_store.feedback import Verdict
 
 COUNTED_MOST = 1000  # alerts in the tab's badge
 
@@ -60,14 +62,27 @@ class Gate:
     def may_acknowledge(self, viewer: Viewer) -> bool:
         return may(viewer, "acknowledge")
 
-    def acknowledge(self, visit: Visit, alert_id: int, note: str | None) -> None:
+    def acknowledge(self, visit: Visit, alert_id: int, note: str | None) -> AlertView:
         """Raise ConflictError, ForbiddenError or NotFoundError."""
-        self.queries.acknowledge(visit.viewer, alert_id, note)
+        return self.queries.acknowledge(visit.viewer, alert_id, note)
+
+    def judge(self, visit: Visit, alert_id: int, verdict: Verdict) -> FeedbackView:
+        """Raise ConflictError, ForbiddenError or NotFoundError."""
+        self._require_valid(visit)
+        return self.queries.judging.judge(visit.viewer, alert_id, verdict)
+
+    def unjudge(self, visit: Visit, alert_id: int) -> FeedbackView:
+        """Raise as `judge` does."""
+        self._require_valid(visit)
+        return self.queries.judging.unjudge(visit.viewer, alert_id)
+
+    def _require_valid(self, visit: Visit) -> None:
+        if not self.still_valid(visit):
+            raise ForbiddenError("the session has ended")
 
     def operate(self, visit: Visit, order: Order | SamplingOrder) -> None:
         """Raise ConflictError, ForbiddenError, NotFoundError or RejectedError."""
-        if not self.still_valid(visit):
-            raise ForbiddenError("the session has ended")
+        self._require_valid(visit)
         operating = self.queries.operating
         if isinstance(order, Order):
             operating.operate(visit.viewer, order)
