@@ -71,7 +71,7 @@ def test_scores_do_not_change_when_later_rows_are_cut_off(tmp_path: Path, cut: i
     assert rows_of(tmp_path / "b.csv") == rows_of(tmp_path / "a.csv")[:cut]
 
 
-@pytest.mark.parametrize("name", ["stuck", "silent", "limit", "residual", "univariate", "category"])
+@pytest.mark.parametrize("name", ["stuck", "silent", "limit", "residual", "univariate"])
 def test_any_detector_by_name(tmp_path: Path, name: str) -> None:
     source, target = tmp_path / "in.csv", tmp_path / "out.csv"
     source.write_text(recording(200, 2), encoding="utf-8")

@@ -23,7 +23,6 @@ OPTIONS: dict[str, dict[str, float]] = {
     "leak": {"learn_days": 5, "window_days": 4, "memory_days": 8, "relearn_days": 16},
     # Quiet after an event on purpose; here it is asked what it has learned.
     "univariate": {"quiet_s": 0.0, "utc_offset_s": 0, "holidays": 1},
-    "category": {"quiet_s": 0.0},
 }
 
 Times = NDArray[np.int64]
@@ -158,7 +157,7 @@ def test_does_not_learn_from_its_own_anomalies(kind: DetectorKind) -> None:
     assert difference.mean() < 0.02
 
 
-@pytest.mark.parametrize("name", ["limit", "multichannel", "univariate", "category"])
+@pytest.mark.parametrize("name", ["limit", "multichannel", "univariate"])
 def test_the_event_is_found(name: str) -> None:
     """What the recording holds is seen where it is, and the quiet rows before it are not alarming."""
     at_us, values = recording(holes=False)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from satomori_analytics.detectors.base import Detector, Latch, Scores
-from satomori_analytics.detectors.category import Category
 from satomori_analytics.detectors.joint import Residual
 from satomori_analytics.detectors.leak import LeakStep
 from satomori_analytics.detectors.multichannel import Multichannel
@@ -62,7 +61,6 @@ ALL: tuple[DetectorKind, ...] = (
     DetectorKind(
         "univariate", Univariate, "平常との違い", "Unlike its own past", "peaks over threshold; Pickands 1975"
     ),
-    DetectorKind("category", Category, "未知の値", "Category", "adaptive resonance theory: intervals of what was seen"),
     DetectorKind("multichannel", Multichannel, "多チャンネル", "Multichannel", "kriging of running means"),
     DetectorKind("residual", Residual, "温度補正残差", "Residual", "two-slope regression, as for the Z24 bridge (REC)"),
     DetectorKind("leak", LeakStep, "漏水", "Leak", "likelihood ratio of a step above the week's usual inflow"),

@@ -1,16 +1,16 @@
-"""A detector for one series of which nothing is known: how far a value, or its level of late, is from all it was.
+"""How far a value, or its level of late, is from all that its series was; a part of `univariate`.
 
 What was seen is kept as a few categories: intervals that grow where values come, and of which the two closest merge
 when there are too many. It is adaptive resonance theory in one dimension (Carpenter, Grossberg and Rosen 1991, fuzzy
 ART: a category is a box, what fits none founds a new one), with a bound on their number in place of a vigilance.
-The score is the distance to the nearest category, as a share of the range that was seen more than in passing.
+The distance is that to the nearest category, as a share of the range that was seen more than in passing.
 """
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
-from satomori_analytics.detectors.base import Floats, Marks, Scores, Times, squash
+from satomori_analytics.detectors.base import Floats, Marks, Times
 
 _ROWS = 16  # of the level; the other feature is the value itself
 _FEATURES = 2
@@ -25,29 +25,16 @@ _BLOCK_ROWS_MAX = 512
 
 
 class Category:
-    """`limit`: the distance from all that was seen, as a share of its range, that is an alarm.
+    """What each series was, as categories. Vectorised; rows that bring nothing new to any are learned together."""
 
-    After a score, what is no newer stays quiet for `quiet_s`. Vectorised over series; rows that bring nothing new to
-    any series are learned together.
-    """
-
-    joint: ClassVar[bool] = False
-
-    def __init__(self, *, limit: float = 0.02, quiet_s: float = 2 * 86400.0) -> None:
-        self.limit, self.quiet_us = limit, int(quiet_s * 1e6)
+    def __init__(self) -> None:
         self._start(0)
 
     def _start(self, series: int) -> None:
         self._latest: Floats = np.zeros((_ROWS, series))  # known values, the newest last
         self._seen: Times = np.zeros(series, np.int64)
         self._begun_us: Times = np.zeros(series, np.int64)
-        self._peak: Floats = np.zeros(series)
-        self._peak_us: Times = np.zeros(series, np.int64)
         self._categories: Floats = np.full((series, _FEATURES, _CATEGORIES, 5), _EMPTY)  # by rising _LOW
-
-    def score(self, at_us: Times, values: Floats) -> Scores:
-        emitted = self._quieted(at_us, np.nan_to_num(self.distance(at_us, values)))
-        return Scores(squash(emitted, self.limit), emitted >= self.limit)
 
     def distance(self, at_us: Times, values: Floats) -> Floats:
         """How far each value, or its level of late, is from all that was, as a share of its range; 0 within it.
@@ -121,22 +108,11 @@ class Category:
         self._categories[new] = _with(self._categories[new], features[new], at_us)
         return np.asarray(share.max(axis=1))
 
-    def _quieted(self, at_us: Times, distance: Floats) -> Floats:
-        """0 where no farther than what was told of within `quiet_us` before."""
-        emitted = np.zeros(distance.shape)
-        for i in np.flatnonzero((distance > 0).any(axis=1)).tolist():
-            told = (distance[i] > self._peak) | ((distance[i] > 0) & (at_us[i] - self._peak_us > self.quiet_us))
-            emitted[i, told] = self._peak[told] = distance[i, told]
-            self._peak_us[told] = at_us[i]
-        return emitted
-
     def state(self) -> dict[str, Any]:
         return {
             "latest": self._latest.tolist(),
             "seen": self._seen.tolist(),
             "begun_us": self._begun_us.tolist(),
-            "peak": self._peak.tolist(),
-            "peak_us": self._peak_us.tolist(),
             "categories": [[each[each[:, _COUNT] > 0].tolist() for each in series] for series in self._categories],
         }
 
@@ -144,7 +120,6 @@ class Category:
         self._start(len(state["seen"]))
         self._latest[:] = np.array(state["latest"], dtype=np.float64).reshape(self._latest.shape)
         self._seen[:], self._begun_us[:] = state["seen"], state["begun_us"]
-        self._peak[:], self._peak_us[:] = state["peak"], state["peak_us"]
         for place, series in enumerate(state["categories"]):
             for feature, known in enumerate(series):
                 if known:
