@@ -15,11 +15,14 @@ from satomori_analytics.checks import Flat
 from satomori_analytics.episodes import Episode
 from satomori_analytics.playbook import Limit, Playbook, Sensor
 from satomori_core.clock import DAY_US
+from satomori_core.vocabulary import Level
 
 # What tells at the first row is taken to wait for so long, or doubling it would change nothing. Our own choice.
 _LEAST_S = 300.0
 # A factor never adds more than this to a time: a fault that lasts a day more is no false alarm. Our own choice.
 _ADDED_MOST_S = 86_400.0
+# Kinds that are told by a rule, and by a comparison.
+_PLAIN = frozenset({"limit", "stuck", "spike", "silent", "peers"})
 # Kinds that rest on days of hourly figures.
 _DAILY = frozenset({"drift", "noise", "clock", "swapped", "battery", "divergence"})
 
@@ -77,17 +80,24 @@ def more_lookback_s(playbook: Playbook, interval_s: float, factor: int) -> float
     return 0.0 if factor == 1 else _ADDED_MOST_S + (factor - 1) * playbook.sensor.spikes_us(interval_s) / 1e6
 
 
-def effect(kind: str, detector: str, factor: int) -> tuple[str, str]:
-    """(Japanese, English): what a factor does to findings of this kind, as people are told."""
-    learned = detectors.BY_NAME.get(detector.partition(":")[0])
-    if kind == "forecast" or not _turns(kind, learned):
+def effect(kind: str, detector: str, level: int, factor: int) -> tuple[str, str]:
+    """(Japanese, English): what a factor does to findings of this kind and level, as people are told."""
+    learned = detectors.BY_NAME.get(kind)
+    learns = learned is not None and detector.startswith(f"{kind}:") and (learned.budgeted or learned.learns_rows)
+    if not learns and kind not in _PLAIN | _DAILY:
         return (
             "この種類の警報には調整できる感度がありません。判定は記録に残ります。",
             "This kind of alert has no sensitivity to lower; the judgement is kept on record.",
         )
+    if learns and level >= Level.DANGER:
+        return ("危険の警報なので、感度は下げません。", "It tells of a danger, so its sensitivity is not lowered.")
     if factor == 1:
         return ("感度は標準のままです。", "Sensitivity is as the playbook says.")
-    if kind == "peers" or (learned is not None and learned.budgeted):
+    return _lowered(kind, factor, budgeted=kind == "peers" or (learned is not None and learned.budgeted))
+
+
+def _lowered(kind: str, factor: int, *, budgeted: bool) -> tuple[str, str]:
+    if budgeted:
         return (
             f"誤報の許容回数を1/{factor}にしています。警報は減り、遅くなることがあります。",
             f"Its budget of false alarms is 1/{factor}: fewer alarms, and later ones.",
@@ -102,13 +112,4 @@ def effect(kind: str, detector: str, factor: int) -> tuple[str, str]:
             f"判定が{factor - 1}日長く続くまで知らせません。",
             f"It has to last {factor - 1} day(s) longer before it is told.",
         )
-    return (
-        f"{factor}倍長く続くまで知らせません。",
-        f"It has to last {factor} times as long before it is told.",
-    )
-
-
-def _turns(kind: str, learned: detectors.DetectorKind | None) -> bool:
-    if learned is not None and learned.name == kind and (learned.budgeted or learned.learns_rows):
-        return True
-    return kind in {"limit", "stuck", "spike", "silent", "peers"} | _DAILY
+    return (f"{factor}倍長く続くまで知らせません。", f"It has to last {factor} times as long before it is told.")

@@ -50,7 +50,8 @@ class Judging:
             self._sight.alert(session, viewer, alert_id)
             query = select(Feedback).where(Feedback.alert_id == alert_id)
             rows = session.scalars(query.order_by(Feedback.given_us.desc(), Feedback.id.desc())).all()
-            return [feedback_view(row, _factor(session, row), viewer) for row in rows]
+            factor = _factor(session, rows[0]) if rows else 1  # an alert has one cause
+            return [feedback_view(row, factor, viewer) for row in rows]
 
     def sensitivity(self, viewer: Viewer, asset_id: str) -> list[SensitivityView]:
         """Where an asset's sensitivity is lowered, or a trouble of it known; the last changed first.
@@ -69,7 +70,8 @@ class Judging:
 
 
 def _factor(session: Session, row: Feedback) -> int:
-    return 1 << feedback.load_steps(session).get(row.asset_id, {}).get(row.fingerprint, 0)
+    rows = feedback.standing(session, row.asset_id)
+    return 1 << feedback.steps_of(each.verdict for each in rows if each.fingerprint == row.fingerprint)
 
 
 def _newest(session: Session, rows: Sequence[Feedback]) -> tuple[Alert, Feedback | None]:

@@ -145,7 +145,7 @@ def is_quiet(said: models.Feedback, alert: models.Alert) -> bool:
 
 def feedback_view(row: models.Feedback, factor: int, viewer: Viewer) -> FeedbackView:
     """`factor`: by how much the sensitivity to its cause is lowered now."""
-    effect_ja, effect_en = effect(row.kind, row.detector, factor)
+    effect_ja, effect_en = effect(row.kind, row.detector, row.level, factor)
     return FeedbackView(
         id=row.id,
         alert_id=row.alert_id,
@@ -171,7 +171,7 @@ def sensitivity_view(
 ) -> SensitivityView:
     """`rows`: what stands about one cause, at least one; `alert`: its newest; `quiet`: what makes that one quiet."""
     last = quiet or [row for row in rows if row.verdict != "known"][-1]
-    effects = [effect(last.kind, last.detector, factor)] if factor > 1 else []
+    effects = [effect(last.kind, last.detector, last.level, factor)] if factor > 1 else []
     effects += [QUIET] if quiet is not None else []
     ja, en = "".join(each[0] for each in effects), " ".join(each[1] for each in effects)
     return SensitivityView(

@@ -220,7 +220,7 @@ class AlertView:
     """`state`: open, acknowledged or resolved. `inhibited_by`: the alert that explains this one.
 
     `verdict`: what somebody said of it and nobody has undone: true, false or known. `quiet`: it is known as it is, so
-    nobody is told of it.
+    nobody is told of it, unless it hides something worse.
     """
 
     id: int

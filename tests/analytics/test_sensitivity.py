@@ -140,19 +140,24 @@ def _silent(region: Region, minutes_: int, steps: int) -> bool:
 
 @pytest.mark.parametrize("kind", ["univariate", "multichannel", "limit", "stuck", "drift", "peers", "silent"])
 def test_each_effect_is_told_in_both_languages(kind: str) -> None:
-    texts = {sensitivity.effect(kind, kind, factor) for factor in (1, 2, 4, 8)}
+    texts = {sensitivity.effect(kind, f"{kind}:name", Level.WATCH, factor) for factor in (1, 2, 4, 8)}
     assert len(texts) == 4
     assert all(ja != en for ja, en in texts)
 
 
 def test_the_danger_limit_is_said_to_be_unchanged() -> None:
-    ja, en = sensitivity.effect("limit", "limit:high", 2)
+    ja, en = sensitivity.effect("limit", "limit:high", Level.DANGER, 2)
     assert "危険の基準は変わりません" in ja
     assert "danger limit is unchanged" in en
 
 
 def test_what_has_no_knob_is_said_to_have_none() -> None:
-    assert "no sensitivity" in sensitivity.effect("unheard-of", "unheard-of", 8)[1]
+    assert "no sensitivity" in sensitivity.effect("unheard-of", "unheard-of", Level.WATCH, 8)[1]
+
+
+def test_a_detector_that_tells_of_a_danger_is_said_to_stay_as_it_is() -> None:
+    """As it does: see the budget of one whose level is danger, above."""
+    assert "not lowered" in sensitivity.effect("leak", "leak:leak", Level.DANGER, 8)[1]
 
 
 # ------------------------------------------------------------------ the service
