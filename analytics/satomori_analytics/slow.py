@@ -22,7 +22,7 @@ from satomori_analytics.playbook import Derived, Playbook, Watch
 from satomori_analytics.pools import Job
 from satomori_analytics.redundancy import Neighbourhood, Redundancy, fingerprints, judge_redundancy
 from satomori_analytics.sensitivity import added_us
-from satomori_analytics.views import View, quantity_of
+from satomori_analytics.views import View, key_of, quantity_of
 from satomori_analytics.watching import Gap, Rows, Watched, judge_alone, judge_joint, learn, roll, to_rows
 from satomori_analytics.work import Outcome, Task, judge_derived, resting_on, stream_of
 from satomori_analytics.world import Stream, WatchedAsset
@@ -37,6 +37,9 @@ _STATES = 4
 _ROLL_ROWS_MAX = 20_000
 # Its state is kept for so many days, one a day, so that what arrives late is judged by what was known then.
 _ROLLED_DAYS = 4
+# A series alone is judged anew over so long, from a state that was kept: what a finding's picture shows, and an alarm's
+# beginning. Its states lag behind by as much, and are rolled on once a day.
+_LEAD_US, _ROLL_US = 2 * DAY_US, DAY_US
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,8 @@ class Aggregates:
 
     def __init__(self, store: ObservationStore) -> None:
         self._store = store
-        self._known: dict[tuple[int, int, Aggregate], tuple[Times, Floats]] = {}
+        # From where on it was read, and what there was.
+        self._known: dict[tuple[int, int, Aggregate], tuple[int, Times, Floats]] = {}
 
     def read(
         self, stream: int, every_us: int, aggregate: Aggregate, window: tuple[int, int], touched_us: int
@@ -61,16 +65,14 @@ class Aggregates:
         """Whole buckets in the window. What lies before `touched_us` is as it was when last read."""
         key = (stream, every_us, aggregate)
         start, end = window[0] // every_us * every_us, window[1] // every_us * every_us
-        times, values = self._known.get(key, (np.empty(0, np.int64), np.empty(0)))
-        fresh = touched_us // every_us * every_us if len(times) and times[0] <= start + DAY_US else start
+        read_from, times, values = self._known.get(key, (end, np.empty(0, np.int64), np.empty(0)))
+        fresh = touched_us // every_us * every_us if read_from <= start else start
         keep = (times >= start) & (times < fresh)
         columns = self._store.read([stream], max(fresh, start), end, every_us, aggregate)
-        known = (
-            np.concatenate([times[keep], columns.observed_at_us]),
-            np.concatenate([values[keep], columns.value]),
-        )
-        self._known[key] = known
-        return known
+        times = np.concatenate([times[keep], columns.observed_at_us])
+        values = np.concatenate([values[keep], columns.value])
+        self._known[key] = start, times, values
+        return times, values
 
 
 class References:
@@ -97,7 +99,9 @@ class References:
         return reference if reference.get("for") == _identity(watch, channels) else None
 
     def save(self, key: str, watch: Watch, channels: tuple[int, ...], reference: Mapping[str, Any]) -> dict[str, Any]:
-        return self._write(key, {**reference, "for": _identity(watch, channels), "rolled": []})
+        self._known[key] = {**reference, "for": _identity(watch, channels), "rolled": []}
+        self._write(key, self._known[key])
+        return self._known[key]
 
     def roll(self, key: str, rolled: Mapping[str, Any]) -> None:
         """Keep a state beside the first: the newest, and the first of each of the days before it.
@@ -106,23 +110,32 @@ class References:
         """
         reference = self._known[key]
         before = reference.get("rolled", [])
-        until_us = rolled["until_us"]
-        if before and before[-1]["until_us"] >= until_us:
+        if before and before[-1]["until_us"] >= rolled["until_us"]:
             return
-        days: dict[int, Mapping[str, Any]] = {}
-        for state in before:
-            if state["until_us"] > until_us - _ROLLED_DAYS * DAY_US:
-                days.setdefault(state["until_us"] // DAY_US, state)
-        self._write(key, {**reference, "rolled": [*days.values(), rolled]})
+        self._known[key] = {**reference, "rolled": _day_by_day(before, rolled)}
+        self._write(key, self._known[key])
 
-    def _write(self, key: str, kept: dict[str, Any]) -> dict[str, Any]:
+    def states(self, key: str, identity: list[Any]) -> list[dict[str, Any]]:
+        """What the detector of one series went on to learn, oldest first. Not held in memory: there are many series."""
+        try:
+            kept = json.loads((self._folder / f"{key}.json").read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return []
+        states: list[dict[str, Any]] = kept["rolled"] if kept.get("for") == identity else []
+        return states
+
+    def roll_alone(self, key: str, rolled: Mapping[str, Any]) -> None:
+        """Keep a state of one series' detector; those that had seen rows from `touched_us` on are wrong by now."""
+        before = [s for s in self.states(key, rolled["for"]) if s["until_us"] < rolled["touched_us"]]
+        state = {"until_us": rolled["until_us"], "state": rolled["state"]}
+        self._write(key, {"for": rolled["for"], "rolled": _day_by_day(before, state)})
+
+    def _write(self, key: str, kept: Mapping[str, Any]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{key}.json"
         draft = path.with_suffix(".new")
         draft.write_text(json.dumps(kept), encoding="utf-8")
         draft.replace(path)
-        self._known[key] = kept
-        return kept
 
 
 def latest(reference: Mapping[str, Any], before_us: int) -> Mapping[str, Any]:
@@ -130,8 +143,18 @@ def latest(reference: Mapping[str, Any], before_us: int) -> Mapping[str, Any]:
     return next((s for s in reversed(reference.get("rolled", [])) if s["until_us"] < before_us), reference)
 
 
+def _day_by_day(states: Sequence[Mapping[str, Any]], new: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The newest state, and the first of each of the days before it."""
+    ordered = sorted((*(s for s in states if s["until_us"] != new["until_us"]), new), key=lambda s: s["until_us"])
+    newest, days = ordered[-1], dict[int, Mapping[str, Any]]()
+    for state in ordered[:-1]:
+        if state["until_us"] > newest["until_us"] - _ROLLED_DAYS * DAY_US:
+            days.setdefault(state["until_us"] // DAY_US, state)
+    return [*days.values(), newest]
+
+
 def _key(item: Item) -> str:
-    return f"{item.asset}.{item.name}"
+    return f"{item.asset}.{item.name}" if item.stream is None else f"{item.asset}.{item.name}.{item.stream}"
 
 
 def _identity(watch: Watch, channels: tuple[int, ...]) -> list[Any]:
@@ -234,15 +257,42 @@ class Slow:
         stream = next((s for s in due.asset.streams if s.id == due.item.stream), None)
         if stream is None:
             return None
-        view = View(due.asset, quantity_of(stream), *self._values(stream, watch, due.window, due.touched[0]))
-        if not len(view.at_us):
+        quantity = quantity_of(stream)
+        watched = Watched(due.asset, due.item.name, watch, key_of(due.asset, quantity), self._share(due, watch))
+        window, told = due.window, (due.touched[0], due.window[1])
+        if window[0] + _ROLL_US > due.touched[0] - _LEAD_US:  # too short a past to keep anything of
+            at_us, values = self._values(stream, watch, window, due.touched[0])
+            if not len(at_us):
+                return None
+            return partial(
+                _do_watch, watched, told, partial(judge_alone, watched, View(due.asset, quantity, at_us, values))
+            )
+        every_us, identity = max(watch.every_s, 1) * 1_000_000, _identity(watch, (stream.id,))
+        touched_us = due.touched[0] // every_us * every_us
+        start_us = (touched_us - _LEAD_US) // every_us * every_us
+        states = self.references.states(_key(due.item), identity)
+        known = next((s for s in reversed(states) if window[0] <= s["until_us"] + 1 <= start_us), None)
+        from_us = window[0] // every_us * every_us if known is None else known["until_us"] + 1
+        at_us, values = self._values(stream, watch, (from_us, window[1]), due.touched[0])
+        if not len(at_us):
             return None
-        watched = Watched(due.asset, due.item.name, watch, view.key, self._share(due, watch))
-        return partial(_do_watch, watched, (due.touched[0], due.window[1]), partial(judge_alone, watched, view))
+        late = any(s["until_us"] >= touched_us for s in states)
+        rolling = None
+        if known is None or late or start_us - from_us >= _ROLL_US:
+            passed = at_us < start_us
+            rows, at_us, values = Rows(at_us[passed], values[passed, None]), at_us[~passed], values[~passed]
+            rolling = partial(
+                _roll_alone, watched, known, rows, start_us - 1, {"for": identity, "touched_us": touched_us}
+            )
+        view = View(due.asset, quantity, at_us, values)
+        return partial(_do_rolling, watched, told, known, rolling, partial(judge_alone, watched, view))
 
     def keep(self, item: Item, rolled: Mapping[str, Any]) -> None:
         """What the job of this item has learned on the way."""
-        self.references.roll(_key(item), rolled)
+        if item.stream is None:
+            self.references.roll(_key(item), rolled)
+        else:
+            self.references.roll_alone(_key(item), rolled)
 
     def _share(self, due: Due, watch: Watch) -> float | None:
         """Of the asset's budget: each series watched alone has the same as channels watched together have."""
@@ -290,7 +340,7 @@ class Slow:
         first = {"until_us": known["until_us"], "state": known["state"]}
         rolling = None if passed is None else partial(roll, watched, first, passed, passed_until_us)
         return partial(
-            _do_joint, watched, (due.touched[0], due.window[1]), first, rolling, partial(_rested, rests, judge)
+            _do_rolling, watched, (due.touched[0], due.window[1]), first, rolling, partial(_rested, rests, judge)
         )
 
     def _leaks(self, due: Due, watch: Watch) -> Job | None:
@@ -343,9 +393,15 @@ def _do_watch(watched: Watched, window: tuple[int, int], judge: Callable[[], lis
     return Outcome(judged=[Judged(frozenset({watched.fingerprint}), *window, judge())])
 
 
-def _do_joint(
-    watched: Watched, window: tuple[int, int], known: Mapping[str, Any], rolling: Callable[[], dict[str, Any]] | None,
-    judge: Callable[[Mapping[str, Any]], list[Episode]],
+def _roll_alone(
+    watched: Watched, known: Mapping[str, Any] | None, rows: Rows, until_us: int, kept_as: Mapping[str, Any]
+) -> dict[str, Any]:
+    return {**roll(watched, known, rows, until_us), **kept_as}
+
+
+def _do_rolling(
+    watched: Watched, window: tuple[int, int], known: Mapping[str, Any] | None,
+    rolling: Callable[[], dict[str, Any]] | None, judge: Callable[..., list[Episode]],
 ) -> Outcome:  # fmt: skip
     rolled = rolling() if rolling else None
     judged = Judged(frozenset({watched.fingerprint}), *window, judge(rolled or known))

@@ -72,11 +72,13 @@ def to_rows(channels: Sequence[tuple[Times, Floats]], interval_s: float) -> Rows
     return Rows(times, values)
 
 
-def judge_alone(watched: Watched, view: View) -> list[Episode]:
-    """A detector over one series, from as much of its past as was read."""
+def judge_alone(watched: Watched, view: View, known: Mapping[str, Any] | None = None) -> list[Episode]:
+    """A detector over one series, from as much of its past as was read; `known`: what it knew just before."""
     if not len(view.at_us):
         return []
     detector = watched.build()
+    if known is not None:
+        detector.restore(known["state"])
     scores = detector.score(view.at_us, view.values[:, None])
     datastream = view.quantity.stream.id if view.quantity.stream else None
     found = []
@@ -107,11 +109,12 @@ def learn(watched: Watched, rows: Rows) -> dict[str, Any] | None:
     return {"until_us": int(rows.at_us[detector.learn_rows - 1]), "state": detector.state()}
 
 
-def roll(watched: Watched, reference: Mapping[str, Any], rows: Rows, until_us: int) -> dict[str, Any]:
-    """The reference once the detector has seen the next `rows` too, all there are up to `until_us`."""
-    detector = watched.build_learned()
-    detector.restore(dict(reference["state"]))
-    later = rows.at_us > reference["until_us"]
+def roll(watched: Watched, known: Mapping[str, Any] | None, rows: Rows, until_us: int) -> dict[str, Any]:
+    """What the detector knows once it has seen the next `rows` too, all there are up to `until_us`."""
+    detector, later = watched.build(), np.ones(len(rows.at_us), bool)
+    if known is not None:
+        detector.restore(dict(known["state"]))
+        later = rows.at_us > known["until_us"]
     detector.score(rows.at_us[later], rows.values[later])
     return {"until_us": until_us, "state": detector.state()}
 
