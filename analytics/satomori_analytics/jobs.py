@@ -15,13 +15,14 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import Engine
 
+from satomori_analytics.episodes import Episode
 from satomori_analytics.findings import Judged, Standing, keep, load_standing
 from satomori_analytics.playbook import Playbook, Playbooks
 from satomori_analytics.pools import Here, Job, Pool, by_group
 from satomori_analytics.redundancy import peers_of
 from satomori_analytics.sensitivity import more_lookback_s
 from satomori_analytics.settings import AnalyticsSettings
-from satomori_analytics.silence import Heard, judge_silence
+from satomori_analytics.silence import Heard, judge_silence, with_picture
 from satomori_analytics.slow import Aggregates, Due, Item, References, Slow, What, items_of
 from satomori_analytics.standing_silence import SilenceKeeper
 from satomori_analytics.views import Series
@@ -51,6 +52,8 @@ _SLOW_BUDGET_S = 1.0
 _QUIET_ROUNDS, _WAIT_ROUNDS = 3, 20
 
 _ASSETS_PER_WRITE = 20
+# What has gone silent is drawn with so many of its last intervals.
+_LAST_VALUES = 48
 # So far back is judged anew where changes were missed.
 _ANEW_US = 35 * DAY_US
 
@@ -316,7 +319,15 @@ class Analyst:
             self._gateways[gateway] = max(self._gateways.get(gateway, 0), seen_us)
         heard = Heard(self._heard, self._arrived, self._gateways)
         silent = judge_silence(self._world, self._playbooks, heard, now_us)
-        done.findings += self._silence.keep(silent, heard, now_us)
+        done.findings += self._silence.keep(silent, heard, now_us, self._with_last_values)
+
+    def _with_last_values(self, episode: Episode) -> Episode:
+        stream = self._world.streams.get(episode.evidence["last"] or 0)
+        if stream is None:
+            return episode
+        until_us = self._heard.get(stream.id, episode.since_us) + 1
+        last = self._store.read([stream.id], until_us - int(_LAST_VALUES * stream.interval_s * 1e6), until_us)
+        return with_picture(episode, stream, last.observed_at_us, last.value)
 
     # ------------------------------------------------------------------ what was known
 

@@ -1,5 +1,6 @@
 """What a finding shows to the eye: the values around it, the band of what would be normal, the limits. Pure."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -31,6 +32,28 @@ def channel(
     if band is not None:
         shown |= {"low": _short(band[0][window]), "high": _short(band[1][window])}
     return shown
+
+
+def ahead(shown: dict[str, Any], until_us: int, band: tuple[float, float] | None = None) -> dict[str, Any]:
+    """`shown` and a later time without a value: silence, or what is foreseen, from the last value to `band`."""
+    more = shown | {"at_us": [*shown["at_us"], until_us], "observed": [*shown["observed"], None]}
+    if band is None or not shown["at_us"]:
+        return more
+    before, last = [None] * (len(shown["at_us"]) - 1), shown["observed"][-1]
+    told = {"band_ja": "見通し", "band_en": "foreseen"}
+    return more | told | {side: [*before, last, end] for side, end in zip(("low", "high"), band, strict=True)}
+
+
+def scale(
+    named: tuple[str, str, str], value: float, band: tuple[float, float], band_words: tuple[str, str],
+    limits: Sequence[float] = (),
+) -> dict[str, Any]:  # fmt: skip
+    """One value on a line with a band and limits, where there is no course of time. `named`: ja, en, unit."""
+    ja, en, unit = named
+    return {
+        "ja": ja, "en": en, "unit": unit, "value": value, "low": band[0], "high": band[1], "limits": list(limits),
+        "band_ja": band_words[0], "band_en": band_words[1],
+    }  # fmt: skip
 
 
 def picture(at_us: Times, stretch: Stretch, channels: list[dict[str, Any]], limits: list[float]) -> dict[str, Any]:

@@ -6,6 +6,8 @@ exchange, then noise, then drift. What can't be told apart is held against the a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -14,16 +16,19 @@ from satomori_analytics.detectors.base import Marks
 from satomori_analytics.episodes import Episode, Floats, Stretch, Subject, stretches
 from satomori_analytics.evidence import Course, Hours
 from satomori_analytics.limits import number
+from satomori_analytics.pictures import ahead, channel
 from satomori_analytics.playbook import Evidence, Playbook
 from satomori_analytics.sensitivity import has_lasted
 from satomori_analytics.sensors import SensorFault, sensor_episode
 from satomori_analytics.sentences import amount
-from satomori_analytics.views import View, key_of, quantity_of
+from satomori_analytics.views import Quantity, View, key_of, quantity_of
 from satomori_analytics.world import Stream, WatchedAsset, World
 from satomori_core.clock import DAY_US, HOUR_US
 from satomori_core.vocabulary import Cause, Level
 
 PEERS_MAX = 8
+# So much of a daily wave is drawn: two days and a half, an hour a point.
+_WAVE_H = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +146,35 @@ def _clocks(near: Neighbourhood, explained: dict[int, Marks]) -> list[Episode]:
             facts = {"hours": hours, "inputs": [stream.id for stream in own]}
             since_us = _since(near, course, stretch, 3)
             found.append(
-                _of_device(sensor_episode(view, CLOCK, stretch, since_us, figures=figures, evidence=facts), own[0])
-            )
+                _of_device(
+                    sensor_episode(
+                        view, CLOCK, stretch, since_us, figures=figures, evidence=facts,
+                        drawn=partial(_waves, near, own[0]),
+                    ),
+                    own[0],
+                )
+            )  # fmt: skip
     return found
+
+
+def _waves(near: Neighbourhood, stream: Stream, rows: Stretch) -> list[dict[str, Any]]:
+    """The last hours of its daily wave, in the band of its neighbours' waves, each moved to its own mean."""
+    until = (rows.last + 1) * evidence.STEP_H
+    hours = slice(max(until - _WAVE_H, 0), until)
+    own, others = near.mean([stream])[hours, 0], near.mean(near.peers[stream.id])[hours]
+    at_us = near.hours.start_us + np.arange(hours.start, hours.stop, dtype=np.int64) * HOUR_US
+    whole, known = Stretch(0, len(own) - 1, ended=False), np.isfinite(others)
+    if not np.isfinite(own).any() or not known.any():
+        return [channel(quantity_of(stream), at_us, own, whole)]
+    heard = others[:, known.any(axis=0)]
+    waves = heard - np.nanmean(heard, axis=0) + np.nanmean(own)
+    low, high = (
+        edge(np.where(np.isfinite(waves), waves, empty), axis=1)
+        for edge, empty in ((np.min, np.inf), (np.max, -np.inf))
+    )
+    there = np.isfinite(low)
+    band = np.where(there, low, np.nan), np.where(there, high, np.nan)
+    return [channel(quantity_of(stream), at_us, own, whole, band)]
 
 
 def _of_device(episode: Episode, stream: Stream) -> Episode:
@@ -179,10 +210,30 @@ def _swaps(near: Neighbourhood, explained: dict[int, Marks]) -> list[Episode]:
                     "times_better": float(np.nanmax(course.off[stretch.first : stretch.last + 1])),
                 }
                 since_us = _since(near, course, stretch, 1)
+                both = [near.view(stream), near.view(other)]
                 found.append(
-                    sensor_episode(near.view(stream), SWAPPED, stretch, since_us, figures=figures, evidence=facts)
-                )
+                    sensor_episode(
+                        both[0], SWAPPED, stretch, since_us, figures=figures, evidence=facts,
+                        drawn=partial(_side_by_side, both),
+                    )
+                )  # fmt: skip
     return found
+
+
+def _side_by_side(views: Sequence[View], rows: Stretch) -> list[dict[str, Any]]:
+    """Of the same quantity, so that each is named by its device."""
+    return [
+        channel(_named(view.quantity), view.at_us, view.values, rows)
+        for view in views
+        if view.quantity.stream is not None
+    ]
+
+
+def _named(quantity: Quantity) -> Quantity:
+    stream = quantity.stream
+    if stream is None:
+        return quantity
+    return replace(quantity, ja=f"{stream.device_name} {quantity.ja}", en=f"{stream.device_name_en} {quantity.en}")
 
 
 def _noises(near: Neighbourhood, explained: dict[int, Marks]) -> list[Episode]:
@@ -249,7 +300,11 @@ def _diverges(
         f"{view.quantity.en} is off by {shown} (limit {most})",
     )
     facts = {"off": off, "limit": limit, "together": joint, "source": rule.source}
-    episode = sensor_episode(view, DRIFT, stretch, _since(near, course, stretch, 1), figures=figures, evidence=facts)
+    said = view.values - course.off  # by the witnesses
+    episode = sensor_episode(
+        view, DRIFT, stretch, _since(near, course, stretch, 1), figures=figures, evidence=facts,
+        band=(said - course.limit, said + course.limit),
+    )  # fmt: skip
     if rule.alone == "sensor" and not joint:
         return episode
     return replace(episode, subject=_of_asset(view, stream, joint=joint))
@@ -277,6 +332,12 @@ def _of_asset(view: View, stream: Stream, *, joint: bool) -> Subject:
     )  # fmt: skip
 
 
+def _down_to(view: View, empty_us: int | None, low_v: float, rows: Stretch) -> list[dict[str, Any]]:
+    """The voltage, and its trend to where the device stops; `empty_us` None: it is there."""
+    shown = channel(view.quantity, view.at_us, view.values, rows)
+    return [shown if empty_us is None else ahead(shown, empty_us, (low_v, low_v))]
+
+
 def _batteries(near: Neighbourhood) -> list[Episode]:
     found = []
     rule = near.playbook.sensor
@@ -296,5 +357,10 @@ def _batteries(near: Neighbourhood) -> list[Episode]:
             )
             facts = {"value": volts, "low_v": low_v, "days_left": left, "empty_us": empty_us}
             since_us = int(view.at_us[stretch.first])
-            found.append(sensor_episode(view, BATTERY, stretch, since_us, figures=figures, evidence=facts))
+            found.append(
+                sensor_episode(
+                    view, BATTERY, stretch, since_us, figures=figures, evidence=facts, limits=[low_v],
+                    drawn=partial(_down_to, view, empty_us if left > 0 else None, low_v),
+                )
+            )  # fmt: skip
     return found

@@ -3,6 +3,7 @@
 What takes days or other witnesses is in `redundancy`.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,15 +119,20 @@ def _held(alarm: Marks, known: Marks) -> Marks:
 
 def sensor_episode(
     view: View, fault: SensorFault, stretch: Stretch, since_us: int, *, figures: tuple[str, str],
-    evidence: dict[str, Any],
+    evidence: dict[str, Any], band: tuple[Floats, Floats] | None = None, limits: Sequence[float] = (),
+    drawn: Callable[[Stretch], list[dict[str, Any]]] | None = None,
 ) -> Episode:  # fmt: skip
-    """What is held against the sensor of a view, on the rows of a stretch."""
+    """What is held against the sensor of a view, on the rows of a stretch.
+
+    Its picture: the view with `band` and `limits`, or the channels `drawn` of the rows since it may have begun.
+    """
     stream, quantity = view.quantity.stream, view.quantity
     if stream is None:
         raise AssertionError
     # What is held against it may have begun before that became certain.
     began = min(int(np.searchsorted(view.at_us, since_us)), stretch.first)
     whole = Stretch(began, stretch.last, stretch.ended)
+    shown = drawn(whole) if drawn else [channel(quantity, view.at_us, view.values, whole, band)]
     subject = Subject(
         fingerprint=f"{fault.kind}:{view.key}",
         kind=fault.kind,
@@ -153,7 +159,7 @@ def sensor_episode(
             "unit": quantity.unit,
             "source": fault.source,
             "spoke_us": int(view.at_us[stretch.first]),
-            "picture": picture(view.at_us, whole, [channel(quantity, view.at_us, view.values, whole)], []),
+            "picture": picture(view.at_us, whole, shown, list(limits)),
             **evidence,
         },
     )

@@ -6,10 +6,12 @@ Each is judged by its neighbours that were heard: while a gateway is away, the s
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from satomori_analytics.episodes import Episode, Subject
+from satomori_analytics.episodes import Episode, Floats, Stretch, Subject, Times
+from satomori_analytics.pictures import ahead, channel, picture
 from satomori_analytics.playbook import Playbooks, Sensor
 from satomori_analytics.sensitivity import longer_s
 from satomori_analytics.sentences import duration_en, duration_ja
+from satomori_analytics.views import quantity_of
 from satomori_analytics.world import Stream, WatchedGateway, World
 from satomori_core.metrics import catalogue
 from satomori_core.vocabulary import Cause, Level
@@ -84,7 +86,9 @@ def _gateway(
                                 "Check its power, line and antenna. What it has measured comes once it is back.")},
         gateway=gateway.id,
     )  # fmt: skip
-    return _episode(subject, last_us, now_us, gateway.silent_after_s, "registry: silent_after_s")
+    return _episode(
+        subject, last_us, now_us, (gateway.silent_after_s, "registry: silent_after_s"), _last(behind, heard)
+    )
 
 
 def _device(
@@ -101,9 +105,12 @@ def _device(
     if witness_us - last_us > longest_s * 1e6:
         if any(_arrives(heard, stream, now_us, longest_s) for stream in known):
             return []
-        return [_episode(_device_subject(world, known), last_us, now_us, longest_s, "playbook: sensor")]
+        subject, last = _device_subject(world, known), _last(known, heard)
+        return [_episode(subject, last_us, now_us, (longest_s, "playbook: sensor"), last)]
     return [
-        _episode(_sensor_subject(world, stream), heard.streams[stream.id], now_us, pause_s, "playbook: sensor")
+        _episode(
+            _sensor_subject(world, stream), heard.streams[stream.id], now_us, (pause_s, "playbook: sensor"), stream
+        )
         for stream in known
         if last_us - heard.streams[stream.id] > (pause_s := pauses[stream.id]) * 1e6
         and not _arrives(heard, stream, now_us, pause_s)
@@ -149,7 +156,26 @@ def _subject(
     )
 
 
-def _episode(subject: Subject, last_us: int, now_us: int, longest_s: float, source: str) -> Episode:
+def _last(streams: Iterable[Stream], heard: Heard) -> Stream | None:
+    """Which was heard last: it shows when the silence began."""
+    return max(streams, key=lambda stream: (heard.streams.get(stream.id, 0), -stream.id), default=None)
+
+
+def with_picture(episode: Episode, stream: Stream, at_us: Times, values: Floats) -> Episode:
+    """Its last values, and the time since without any."""
+    if not len(at_us):
+        return episode
+    last = Stretch(len(at_us) - 1, len(at_us) - 1, ended=False)
+    shown = ahead(channel(quantity_of(stream), at_us, values, last), episode.seen_us)
+    drawn = picture(at_us, last, [shown], []) | {"until_us": episode.seen_us}
+    return replace(episode, evidence={**episode.evidence, "picture": drawn})
+
+
+def _episode(
+    subject: Subject, last_us: int, now_us: int, rule: tuple[float, str], last: Stream | None
+) -> Episode:  # fmt: skip
+    """`rule`: the longest pause in s, and where that is written; `last`: which datastream shows the silence."""
+    longest_s, source = rule
     silence_us = now_us - last_us
     return Episode(
         subject=subject,
@@ -159,5 +185,10 @@ def _episode(subject: Subject, last_us: int, now_us: int, longest_s: float, sour
         seen_us=now_us,
         confidence=0.9,
         figures=(f"無通信 {duration_ja(silence_us)}", f"Silent for {duration_en(silence_us)}"),
-        evidence={"last_heard_us": last_us, "longest_s": longest_s, "source": source},
+        evidence={
+            "last_heard_us": last_us,
+            "longest_s": longest_s,
+            "source": source,
+            "last": last.id if last else None,
+        },
     )

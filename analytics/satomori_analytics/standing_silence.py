@@ -1,6 +1,6 @@
 """Keeps the findings of silence: opens what has gone silent, closes what is heard again."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 
 from sqlalchemy import Engine, select
@@ -24,12 +24,14 @@ class SilenceKeeper:
         self._told: dict[str, int] = {}  # fingerprint -> since when, of the open findings that were kept last
         self._loaded = False
 
-    def keep(self, silent: Mapping[str, Episode], heard: Heard, now_us: int) -> int:
-        """Write only what has changed since the last call; how many findings changed."""
+    def keep(
+        self, silent: Mapping[str, Episode], heard: Heard, now_us: int, drawn: Callable[[Episode], Episode]
+    ) -> int:  # fmt: skip
+        """Write only what has changed since the last call, `drawn`; how many findings changed."""
         if not self._loaded:
             self._load()
         fresh = {name: episode for name, episode in silent.items() if self._told.get(name) != episode.since_us}
-        judged = [Judged(frozenset({name}), episode.since_us, now_us, [episode]) for name, episode in fresh.items()]
+        judged = [Judged(frozenset({name}), each.since_us, now_us, [drawn(each)]) for name, each in fresh.items()]
         changed = keep(self._engine, judged, now_us, _NEVER_HISTORICAL_US)
         changed += self._close(self._told.keys() - silent.keys(), heard, now_us)
         self._told = {name: episode.since_us for name, episode in silent.items()}

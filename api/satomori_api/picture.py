@@ -4,14 +4,16 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from satomori_analytics.peers.comparing import Difference
 from satomori_api.formatting import Language, moment, with_unit
 
-_WIDE, _HIGH, _EDGE = 320.0, 110.0, 6.0
+_WIDE, _HIGH, _EDGE, _THIN = 320.0, 110.0, 6.0, 16.0
 _CAPTION, _LINE = 32.0, 12.0  # beneath each drawing of a whole picture: two lines of small print
 # A file can't ask the page's style sheet, and is put on pages and into mails of any colour.
 _STYLE = (
-    "<style>.paper{fill:#fff}.found{fill:#f0b429;opacity:.25}.band{fill:#23784a;opacity:.22}"
+    "<style>.paper{fill:#fff}.found{fill:#f0b429;opacity:.25}.band{fill:#23784a;stroke:#23784a;opacity:.3}"
     ".limit{stroke:#b3131f;stroke-dasharray:4 3}.observed{fill:none;stroke:#1b2420;stroke-width:1.6}"
+    ".axis{stroke:#9aa59f}.own{fill:#1b2420}.off{fill:#f0b429;stroke:#1b2420}"
     "text{font:9px sans-serif;fill:#1b2420}</style>"
 )
 
@@ -22,6 +24,12 @@ def drawings(language: Language, evidence: Mapping[str, Any], zone: str, at_us: 
         (_sentence(language, channel, zone, at_us), _svg(_marks(picture, channel), _HIGH, _name(language, channel)))
         for picture, channel in _shown(evidence)
     ]
+
+
+def among(found: Difference) -> str:
+    """An asset among its like: their band and middle, and its own dot. Words stand beside it, so it has none itself."""
+    marks = on_scale(found.value, (found.low, found.high), middle=found.middle, high=_THIN)
+    return f'<svg viewBox="0 0 {_WIDE:.0f} {_THIN:.0f}" aria-hidden="true">{marks}</svg>'
 
 
 def told(language: Language, evidence: Mapping[str, Any], zone: str, at_us: int) -> str:
@@ -50,11 +58,11 @@ def whole(language: Language, evidence: Mapping[str, Any], name: str, zone: str,
 
 
 def _shown(evidence: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    """(picture, channel) of each channel that has a line to draw."""
+    """(picture, channel) of each channel that has a line to draw; one without times is a value on a scale."""
     picture = evidence.get("picture")
     if not isinstance(picture, dict):
         return []
-    return [(picture, channel) for channel in picture["channels"] if len(channel["at_us"]) > 1]
+    return [(picture, channel) for channel in picture["channels"] if len(channel.get("at_us", "..")) > 1]
 
 
 def _name(language: Language, channel: Mapping[str, Any]) -> str:
@@ -66,23 +74,50 @@ def _sentence(language: Language, channel: Mapping[str, Any], zone: str, at_us: 
 
 
 def _words(language: Language, channel: Mapping[str, Any], zone: str, at_us: int) -> list[str]:
-    """The newest value and when; then, where it is known, what it would have been expected to be."""
+    """The newest value and when; then, where it is known, the band: what would be normal, unless it is named."""
     ja, unit = language == "ja", channel["unit"]
-    place = next((i for i in reversed(range(len(channel["observed"]))) if channel["observed"][i] is not None), -1)
-    value, when = with_unit(channel["observed"][place], unit), moment(language, channel["at_us"][place], zone, at_us)
-    low, high = (channel.get(side, [None])[-1] for side in ("low", "high"))
-    words = [f"{_name(language, channel)} {value}" + (f"（{when}）" if ja else f" ({when})")]
+    if "at_us" in channel:
+        seen = [pair for pair in zip(channel["at_us"], channel["observed"], strict=True) if pair[1] is not None]
+        when = moment(language, seen[-1][0], zone, at_us)
+        said = f"{with_unit(seen[-1][1], unit)}" + (f"（{when}）" if ja else f" ({when})")
+        low, high = (channel.get(side, [None])[-1] for side in ("low", "high"))
+    else:
+        said, low, high = with_unit(channel["value"], unit), channel["low"], channel["high"]
+    words = [f"{_name(language, channel)} {said}"]
     if low is not None and high is not None:
         between = (
             f"{with_unit(low, unit)}〜{with_unit(high, unit)}"
             if ja
             else f"{with_unit(low, unit)} to {with_unit(high, unit)}"
         )
-        words.append(f"平常なら {between}" if ja else f"normally {between}")
+        words.append(f"{channel.get('band_ja', '平常なら') if ja else channel.get('band_en', 'normally')} {between}")
     return words
 
 
+def on_scale(
+    value: float, band: tuple[float, float], limits: Sequence[float] = (), *, high: float, middle: float | None = None
+) -> str:  # fmt: skip
+    """Marks on a line, `high` units of the drawing high: the band, limits, and the value, a dot."""
+    least, most = min(*band, value, *limits), max(*band, value, *limits)
+    wide, half = max(most - least, 1e-12), high / 2
+
+    def x(at: float) -> float:
+        return _EDGE + (_WIDE - 2 * _EDGE) * (at - least) / wide
+
+    own, left, right = "own" if band[0] <= value <= band[1] else "own off", x(band[0]), x(band[1])
+    centre = [] if middle is None else [x(middle)]
+    return "".join([
+        f'<line class="axis" x1="0" x2="{_WIDE:.0f}" y1="{half:.0f}" y2="{half:.0f}"/>',
+        f'<rect class="band" x="{left:.1f}" y="{half - 6:.0f}" width="{max(right - left, 2):.1f}" height="12"/>',
+        *(f'<line class="middle" x1="{at:.1f}" x2="{at:.1f}" y1="2" y2="{high - 2:.0f}"/>' for at in centre),
+        *(f'<line class="limit" x1="{x(at):.1f}" x2="{x(at):.1f}" y1="0" y2="{high:.0f}"/>' for at in limits),
+        f'<circle class="{own}" cx="{x(value):.1f}" cy="{half:.0f}" r="5"/>',
+    ])  # fmt: skip
+
+
 def _marks(picture: Mapping[str, Any], channel: Mapping[str, Any]) -> str:
+    if "at_us" not in channel:
+        return on_scale(channel["value"], (channel["low"], channel["high"]), channel["limits"], high=_HIGH)
     times: Sequence[int] = channel["at_us"]
     band = list(zip(channel.get("low", []), channel.get("high", []), strict=True))
     values = [v for v in channel["observed"] if v is not None] + [v for pair in band for v in pair if v is not None]

@@ -141,11 +141,16 @@ def test_a_silent_sensor_and_a_silent_gateway(region: Region) -> None:
         analyst.round(now_us)
     (sensor,) = region.findings("silent")
     assert (sensor.cause, sensor.until_us, sensor.since_us) == ("sensor", None, NOON_US + 2 * MINUTE_US)
+    # Its last values, and the time without any.
+    (shown,) = sensor.evidence["picture"]["channels"]
+    assert shown["observed"] == [0.5, 0.5, 0.5, None]
+    assert shown["at_us"][-2] == sensor.since_us < shown["at_us"][-1] == sensor.evidence["seen_us"]
     for _ in range(17):
         now_us += MINUTE_US
         analyst.round(now_us)
     gateway = region.findings("silent")[-1]
     assert (gateway.cause, gateway.asset_id, gateway.level) == ("gateway", "gw", Level.WARNING)
+    assert gateway.evidence["picture"]["channels"][0]["observed"][-2:] == [0.59, None]
     assert len(region.findings("silent")) == 2
     now_us += MINUTE_US
     for metric in ("water_level", "rain"):

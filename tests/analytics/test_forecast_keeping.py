@@ -77,6 +77,11 @@ def test_each_hour_is_made_once_whatever_is_killed(farm: Region) -> None:
     assert "chance of 30 °C or less: 100 %" in finding.text_en
     assert finding.advice_ja
     assert finding.evidence["low"] < finding.evidence["high"]
+    (line,) = finding.evidence["picture"]["channels"]
+    assert (line["value"], line["low"], line["high"]) == tuple(
+        finding.evidence[key] for key in ("value", "low", "high")
+    )
+    assert 30.0 in line["limits"]
 
 
 def test_what_is_missing_is_kept_once_with_what_it_needs(farm: Region) -> None:

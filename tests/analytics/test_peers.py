@@ -126,6 +126,9 @@ def test_a_bridge_that_ages_faster_than_its_like_is_found(region: Region) -> Non
     assert found.asset_id == "bridge0"
     assert found.evidence["members"] == 5
     assert found.evidence["value"] < found.evidence["expected_low"]
+    (line,) = found.evidence["picture"]["channels"]
+    assert line["value"] < line["low"] < line["high"]
+    assert line["unit"] == "%"
     assert "似た" in found.text_ja
     assert "alike" in found.text_en
     assert comparer.round(MIDNIGHT_US + 2 * HOUR_US) == 0

@@ -77,6 +77,11 @@ def test_a_drift_shows_against_its_neighbours() -> None:
     ja, en = episode.texts(episode.level, episode.since_us)
     assert "水温計" in ja
     assert "Thermometer" in en
+    # Drawn against what the witnesses say: within their band until it drifts, above it now.
+    (shown,) = episode.evidence["picture"]["channels"]
+    assert shown["observed"][-1] > shown["high"][-1]
+    known = [x < high for x, high in zip(shown["observed"], shown["high"], strict=True) if high is not None]
+    assert all(known[: len(known) // 4])
 
 
 def test_a_neighbour_that_drifts_is_not_held_against_this_one() -> None:
@@ -154,6 +159,10 @@ def test_a_clock_that_is_behind(hours: int) -> None:
     assert kinds(found) == [("clock", Cause.SENSOR)]
     assert found[0].evidence["hours"] == pytest.approx(-hours, abs=1.2)
     assert found[0].evidence["inputs"] == [1]
+    (wave,) = found[0].evidence["picture"]["channels"]
+    off = [not low <= x <= high for x, low, high in zip(wave["observed"], wave["low"], wave["high"], strict=True)]
+    assert len(off) == 60
+    assert sum(off) > 20
     # It was seen when it really was: nine hours after what the clock says.
     assert found[0].seen_us > NOON_US // DAY_US * DAY_US + (DAYS - 1) * DAY_US + (hours - 2) * HOUR_US
 
@@ -165,6 +174,9 @@ def test_two_sensors_that_have_changed_places() -> None:
     (episode,) = judged(mean, spread)
     assert kinds([episode]) == [("swapped", Cause.SENSOR)]
     assert episode.evidence["with"] == 2
+    # Side by side, what each says: the other's level, eight degrees away.
+    own, other = episode.evidence["picture"]["channels"]
+    assert other["observed"][-1] == pytest.approx(own["observed"][-1] - 8, abs=2)
 
 
 def test_a_battery_is_told_weeks_before() -> None:
@@ -177,6 +189,11 @@ def test_a_battery_is_told_weeks_before() -> None:
     assert episode.subject.kind == "battery"
     start_us = NOON_US // DAY_US * DAY_US
     assert (episode.since_us - start_us) / DAY_US == pytest.approx(40, abs=3)
+    # Five days on, its trend is drawn on to the day at which it will stop.
+    (early,) = judged(mean[: 45 * 24], np.full((45 * 24, 1), 0.01), own)
+    (shown,), (low_v,) = (early.evidence["picture"][key] for key in ("channels", "limits"))
+    assert (shown["at_us"][-1], shown["observed"][-1]) == (early.evidence["empty_us"], None)
+    assert shown["low"][-2:] == shown["high"][-2:] == [shown["observed"][-2], low_v]
 
 
 def _drift(mean: Floats, _: Floats) -> Floats:

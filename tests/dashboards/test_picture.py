@@ -10,7 +10,7 @@ import pytest
 from satomori_analytics.episodes import Stretch
 from satomori_analytics.peers.comparing import Difference
 from satomori_analytics.peers.region import Comparison
-from satomori_analytics.pictures import channel, picture
+from satomori_analytics.pictures import ahead, channel, picture, scale
 from satomori_analytics.views import Quantity
 from satomori_api.picture import drawings, small, told, whole
 from satomori_dashboards.console.asset import peers_of
@@ -84,6 +84,31 @@ def test_as_a_file_it_stands_alone_and_says_what_against_what() -> None:
     for nothing in ({}, {"limit": 3}):
         assert small("ja", nothing) is whole("ja", nothing, "", "Asia/Tokyo", 0) is None
         assert told("ja", nothing, "Asia/Tokyo", 0) == ""
+
+
+@pytest.mark.parametrize(("language", "words"), [("ja", "見通し 2 m³/h〜2 m³/h"), ("en", "foreseen 2 m³/h to 2 m³/h")])
+def test_a_trend_is_drawn_on_to_where_it_leads(language: Any, words: str) -> None:
+    """The line ends with the last value; from there the trend goes to the end. Silence has a gap and no trend."""
+    at_us = np.arange(10) * MINUTE_US
+    values, last = np.linspace(9.0, 5.0, 10), Stretch(9, 9, ended=False)
+    seen = channel(FLOW, at_us, values, last)
+    for band, bands in (((2.0, 2.0), 1), (None, 0)):
+        shown = {"picture": picture(at_us, last, [ahead(seen, 20 * MINUTE_US, band)], [2.0])}
+        ((sentence, svg),) = drawings(language, shown, "Asia/Tokyo", 0)
+        x_last = [float(point.split(",")[0]) for point in re.findall('points="([^"]+)"', svg)[-1].split()][-1]
+        assert 6 + 308 * 9 / 20 == pytest.approx(x_last, abs=0.1)
+        assert svg.count('class="band"') == bands
+        assert (words in sentence) == bool(bands)
+        assert " 5 m³/h" in sentence
+
+
+def test_a_forecast_is_drawn_against_its_limit() -> None:
+    line = scale(("最低気温", "minimum", "Cel"), 1.0, (-1.0, 3.0), ("10のうち8は", "8 in 10 within"), [0.0])
+    shown = {"picture": {"from_us": 0, "until_us": 1, "channels": [line], "limits": [0.0]}}
+    ((sentence, svg),) = drawings("en", shown, "Asia/Tokyo", 0)
+    assert sentence == "minimum 1 °C, 8 in 10 within −1 °C to 3 °C"
+    assert re.findall(r'class="(\w+)"', svg) == ["axis", "band", "limit", "own"]
+    assert 6 + 308 / 4 == float(re.findall(r'class="limit" x1="([0-9.]+)"', svg)[0])
 
 
 def compared(value: float | None) -> Comparison:

@@ -1,9 +1,12 @@
 """What a comparison says to people, and the finding that it makes where an asset is unlike its like. Pure."""
 
 import math
+from typing import Any
 
 from satomori_analytics.episodes import Episode, Subject
+from satomori_analytics.peers.comparing import Difference
 from satomori_analytics.peers.region import DAYS, Comparison, Peer
+from satomori_analytics.pictures import scale
 from satomori_analytics.sentences import amount
 from satomori_core.metrics import catalogue
 from satomori_core.vocabulary import Cause, Level
@@ -54,6 +57,22 @@ def _shown(found: Comparison, value: float) -> str:
     return f"{100 * math.expm1(value):+.3g}%"
 
 
+def _drawn(found: Comparison, difference: Difference) -> dict[str, Any]:
+    """The same numbers as in the sentence, on a line."""
+    metric = catalogue()[found.metric]
+    ratio = found.scale != "plain" and found.aspect == "change"
+
+    def plain(value: float) -> float:
+        return value if found.scale == "plain" else 100 * math.expm1(value) if ratio else math.exp(value)
+
+    ja, en = (metric.ja, metric.en)
+    if found.aspect == "change":
+        ja, en = f"{ja}の{DAYS}日間の変化", f"change of {en} over {DAYS} days"
+    band = plain(difference.low), plain(difference.high)
+    named = (ja, en, "%" if ratio else metric.unit)
+    return scale(named, plain(difference.value), band, ("似た資産では", "for its like"))
+
+
 def episode(peer: Peer, found: Comparison, at_us: int) -> Episode:
     """That an asset is unlike its like, seen at the end of a day."""
     if found.difference is None:
@@ -77,6 +96,7 @@ def episode(peer: Peer, found: Comparison, at_us: int) -> Episode:
         "metric": found.metric, "aspect": found.aspect, "scale": found.scale, "value": difference.value,
         "expected": difference.middle, "expected_low": difference.low, "expected_high": difference.high,
         "p": difference.p, "members": difference.members, "owners": found.owners, "alike": list(found.alike),
+        "picture": {"from_us": at_us, "until_us": at_us, "channels": [_drawn(found, difference)], "limits": []},
         "source": "prediction interval of a normal sample (Student's t), weather regressed out",
     }  # fmt: skip
     return Episode(

@@ -13,7 +13,7 @@ from satomori_analytics.condition.telling import ageing_text, measured_text
 from satomori_analytics.peers.region import Comparison
 from satomori_analytics.peers.telling import sentence
 from satomori_api.formatting import Language, moment
-from satomori_api.picture import drawings
+from satomori_api.picture import among, drawings
 from satomori_api.queries import Queries
 from satomori_api.views import AlertView, AssetDetail, DatastreamView, FindingView, ForecastView
 from satomori_core.clock import DAY_US, now_us
@@ -27,7 +27,6 @@ from satomori_dashboards.console.gate import Gate
 from satomori_dashboards.console.kit import Section, empty, glyph, icon, svg, tag
 from satomori_dashboards.console.metric_card import MetricCard, Now, history_of, now_of
 from satomori_dashboards.console.operate import OperateCard, Operation
-from satomori_dashboards.console.picture import among
 from satomori_dashboards.console.sensitivity_card import Lowered, SensitivityCard
 from satomori_dashboards.console.texts import class_word, level_word, named, text
 from satomori_store.access import Viewer
