@@ -172,12 +172,16 @@ def held(off: Floats, limit: Floats, hold_steps: int) -> Marks:
     return alarm
 
 
-def noise(hours: Hours, column: int, others: Sequence[int] = (), *, factor: float = 3.0, hold_steps: int = 2) -> Course:
+def noise(
+    hours: Hours, column: int, others: Sequence[int] = (), *, factor: float = 3.0, hold_steps: int = 2
+) -> tuple[Course, Marks]:
     """The typical range within an hour, freed of the trend, against the past weeks'; `off` is their ratio less one.
 
     It alarms where the ratio reaches `factor` while the level stays where it was: a machine that shakes more, or a
-    larger wave, is another level and no noise.
+    larger wave, is another level and no noise. With it: at which steps the wide hours are isolated. Noise widens every
+    hour, but where three of the past twelve are not half as wide as that, single values jump away and return.
     """
+    hourly, isolated = _ranges(hours, column), np.zeros(hours.steps, bool)
     wobble, level = _wobble(hours, column), daily(hours.mean[:, [column]])[:, 0]
     around = np.stack([_wobble(hours, other) for other in others], axis=1) if len(others) >= 2 else None
     count = hours.steps
@@ -199,14 +203,21 @@ def noise(hours: Hours, column: int, others: Sequence[int] = (), *, factor: floa
                 times = _median((around[step] / _median(around[rows].T))[None])[0]
             usual *= max(float(np.nan_to_num(times)), 1.0)
         off[step] = 0.0 if moved else max(wobble[step] / usual - 1.0, 0.0)
+        end = (step + 1) * STEP_H
+        isolated[step] = np.count_nonzero(hourly[end - 12 : end] < factor / 2 * usual) >= 3
         teaches[step] = wobble[step] < (1 + _TEACHES * (factor - 1)) * usual
-    return Course(off, limit, held(off, limit, hold_steps))
+    return Course(off, limit, held(off, limit, hold_steps)), isolated
 
 
 def _wobble(hours: Hours, column: int) -> Floats:
+    return _trailing_median(_ranges(hours, column))
+
+
+def _ranges(hours: Hours, column: int) -> Floats:
+    """Of each hour, freed of the trend."""
     mean, spread = hours.mean[:, column], hours.spread[:, column]
     before = np.concatenate([[np.nan], mean[:-1]])
-    return _trailing_median(np.maximum(spread - np.where(np.isfinite(before), np.abs(mean - before), 0.0), 0.0))
+    return np.asarray(np.maximum(spread - np.where(np.isfinite(before), np.abs(mean - before), 0.0), 0.0))
 
 
 def _trailing_median(values: Floats) -> Floats:

@@ -54,6 +54,13 @@ NOISE = SensorFault(
     ("シールド・接地・電源・コネクターを点検してください。", "Check shielding, grounding, supply and connectors."),
     "range within the hour against the past four weeks', level unchanged: three times (our choice)",
 )  # fmt: skip
+JUMPS = SensorFault(
+    "spike",
+    ("の値が平常に戻りながら何度も跳んでいます（接触不良の疑い）",
+     " keeps jumping away and back (a bad contact?)"),
+    ("配線・コネクター・接地を点検してください。", "Check wiring, connectors and grounding."),
+    "as noise, while three of the past twelve hours are not half as wide (our choice)",
+)  # fmt: skip
 CLOCK = SensorFault(
     "clock",
     ("の時刻がずれています（時計の遅れ・時差設定の誤りの疑い）", "'s times are off (clock or time zone set wrong?)"),
@@ -108,7 +115,7 @@ def peers_of(world: World, asset: WatchedAsset) -> dict[int, tuple[Stream, ...]]
 def fingerprints(asset: WatchedAsset) -> frozenset[str]:
     """The causes that `judge_redundancy` can name."""
     keys = [key_of(asset, quantity_of(stream)) for stream in asset.streams]
-    kinds = ("drift", "noise", "swapped", "battery", "divergence")
+    kinds = ("drift", "noise", "jumps", "swapped", "battery", "divergence")
     return frozenset(
         [f"{kind}:{key}" for kind in kinds for key in keys] + [f"clock:{stream.device}" for stream in asset.streams]
     )
@@ -245,17 +252,21 @@ def _noises(near: Neighbourhood, explained: dict[int, Marks]) -> list[Episode]:
         )
         for stream in streams
     }
-    restless = np.sum([course.off >= 0.5 * course.limit for course in courses.values()], axis=0)
+    restless = np.sum([course.off >= 0.5 * course.limit for course, _ in courses.values()], axis=0)
     found = []
     for stream in streams:
-        course, view = courses[stream.id], near.view(stream)
+        (course, isolated), view = courses[stream.id], near.view(stream)
         alarm = course.alarm & (restless <= 1) & ~explained[stream.id]
         explained[stream.id] |= course.alarm
         for stretch in stretches(alarm):
             times = 1.0 + float(np.nanmax(course.off[stretch.first : stretch.last + 1]))
             figures = (f"ばらつきが平常の{times:.1f}倍", f"{times:.1f} times the usual scatter")
             since_us = _since(near, course, stretch, 1)
-            found.append(sensor_episode(view, NOISE, stretch, since_us, figures=figures, evidence={"times": times}))
+            fault = JUMPS if isolated[stretch.first] else NOISE
+            episode = sensor_episode(view, fault, stretch, since_us, figures=figures, evidence={"times": times})
+            if fault is JUMPS:  # `sensors` has a cause of its own for spikes
+                episode = replace(episode, subject=replace(episode.subject, fingerprint=f"jumps:{view.key}"))
+            found.append(episode)
     return found
 
 

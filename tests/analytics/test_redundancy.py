@@ -130,6 +130,17 @@ def test_noise_is_more_scatter_on_the_same_level() -> None:
     assert episode.evidence["spoke_us"] - NOON_US < (FROM_DAY + 2) * DAY_US
 
 
+def test_single_values_that_jump_away_and_return_are_spikes() -> None:
+    """Noise widens every hour; a bad contact leaves the hours between its jumps as calm as ever."""
+    mean, spread = weather()
+    jumps = np.flatnonzero(LATE)[np.random.default_rng(4).random(np.count_nonzero(LATE)) < 0.55]
+    spread[jumps, 0] += 9
+    found = judged(mean, spread)
+    assert found
+    assert set(kinds(found)) == {("spike", Cause.SENSOR)}
+    assert {episode.subject.fingerprint.split(":")[0] for episode in found} == {"jumps"}
+
+
 def test_restless_weather_is_no_noise() -> None:
     """What scatters more at all neighbours is the weather."""
     mean, spread = weather()
@@ -212,7 +223,7 @@ def _clock(mean: Floats, _: Floats) -> Floats:
     [
         _drift,
         _clock,
-        lambda mean, spread: evidence.noise(Hours(0, mean, spread), 0).off,
+        lambda mean, spread: evidence.noise(Hours(0, mean, spread), 0)[0].off,
         lambda mean, _: evidence.swapped(mean, 0, 1, [2, 3, 4, 5]).off,
     ],
     ids=["drift", "clock", "noise", "swapped"],

@@ -49,7 +49,7 @@ ACCURACY: Mapping[str, float] = {
     "hydrogen_sulfide": 0.5, "inflow": 0.3, "motor_current": 0.5, "natural_frequency": 0.02, "pore_pressure": 0.2,
     "pressure": 2.0, "relative_humidity": 3.0, "soil_moisture": 1.5, "soil_temperature": 0.3, "solar_radiation": 15.0,
     "strain": 4.0, "structure_temperature": 0.3, "tilt": 0.01, "vibration": 0.1, "water_level": 0.01,
-    "water_temperature": 0.3,
+    "water_temperature": 0.3, "wind_speed": 0.3,
 }  # fmt: skip
 # Noise of so many accuracies: below four, a single reading is hardly worse than the data sheet allows.
 NOISE = (4.0, 10.0)
@@ -82,17 +82,19 @@ EXCLUDED: Mapping[tuple[str, str, str], str] = {
     ("stuck", "pump_station", ""): "a pump that stands still shows constant channels",
     (
         "stuck",
-        "greenhouse",
+        "",
         "solar_radiation",
     ): "stuck at night it says nothing wrong until morning, and not always then",
     ("stuck", "", "battery"): "a healthy cell stands for days",
     ("noise", "", "rain"): "counts of tips have no noise",
     ("noise", "pump_station", ""): "at ten minutes, pumping itself is as restless",
-    ("noise", "greenhouse", "solar_radiation"): "clouds are as restless",
+    ("noise", "", "solar_radiation"): "clouds are as restless",
     ("noise", "", "battery"): "no reading of it is acted on",
     ("spike", "", "rain"): "a cloudburst in one place is as short",
     ("spike", "pump_station", ""): "a pump's start is as steep",
-    ("spike", "greenhouse", "solar_radiation"): "clouds are as steep",
+    ("spike", "", "solar_radiation"): "clouds are as steep",
+    ("noise", "", "wind_speed"): "gusts are as restless",
+    ("spike", "", "wind_speed"): "gusts are as steep",
     ("spike", "", "battery"): "no reading of it is acted on",
     ("drift", "paddy", "water_level"): "each field's own water management: no witness",
     ("drift", "sewer_manhole", "water_level"): "each pipe's own users: no witness",
@@ -111,6 +113,8 @@ EXCLUDED: Mapping[tuple[str, str, str], str] = {
     ("drift", "", "bearing_temperature"): "a failing bearing looks the same",
     ("drift", "", "vibration"): "a wearing pump looks the same",
     ("drift", "", "motor_current"): "a wearing pump looks the same",
+    ("drift", "upland_field", ""): "the only one of its class: no witness",
+    ("drift", "orchard", ""): "the only one of its class: no witness",
     ("drift", "", "battery"): "the cell and its meter look the same",
     ("clock", "irrigation_pond", ""): "no daily wave by which to read the clock",
     ("clock", "slope", ""): "no daily wave by which to read the clock",
@@ -183,9 +187,7 @@ def draw(
     """The faults of `days` days after the learning; `pairs`: asset -> (metric, other asset) that may be exchanged."""
     rng = np.random.default_rng(seed)
     begin_s, end_s = from_s + LEARNING_DAYS * DAY_S, from_s + (LEARNING_DAYS + days) * DAY_S
-    # Fields with a weather station have none drawn, and count by their false alerts alone.
-    watched = [asset for asset in region.assets if region.assets[asset].class_ in ASSET_FAULTS]
-    free_s = {asset: begin_s + float(rng.uniform(0, 30)) * DAY_S for asset in watched}
+    free_s = {asset: begin_s + float(rng.uniform(0, 30)) * DAY_S for asset in region.assets}
     drawn: list[Injected] = []
     # Always the asset that is free first, so that a partner of an exchange is known to be free or not.
     while (asset := min(free_s, key=lambda name: free_s[name])) and free_s[asset] < end_s:
@@ -206,7 +208,7 @@ def _one(
     at_s = round(free_s[asset] / 600) * 600.0
     if rng.uniform() >= SENSOR_SHARE:
         month = datetime.fromtimestamp(at_s + JAPAN_H * HOUR_S, UTC).month
-        possible = [fault for fault in ASSET_FAULTS[class_] if month in fault.months]
+        possible = [fault for fault in ASSET_FAULTS.get(class_, ()) if month in fault.months]
         if not possible:
             return None
         chosen = possible[int(rng.integers(len(possible)))]

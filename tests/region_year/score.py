@@ -23,7 +23,7 @@ WEATHER = frozenset({"soil_water_index"})
 class Result:
     """`delay_s`: from the fault's beginning to the first alert about it; None: not found.
 
-    `cause_named`, `kind_named`: by any of its alerts; `first_right`: the cause, by the first of them.
+    `cause_named`, `kind_named`: by any of its alerts, see `_matches`; `first_right`: the cause, by the first of them.
     """
 
     fault: Injected
@@ -53,6 +53,17 @@ def _about(fault: Injected, heard: Heard) -> bool:
     return not derived
 
 
+def _matches(fault: Injected, heard: Heard) -> bool:
+    """Whether an alert of the right cause is of the fault's kind: the sensor's kind, or the asset's faulty metric.
+
+    What is derived of the metric, or judged of an asset's channels together, is on it too.
+    """
+    told = heard.told
+    if fault.cause == "sensor":
+        return told.kind == fault.kind
+    return not fault.metric or told.metric in {"", fault.metric} or told.datastream is None
+
+
 def score(faults: Sequence[Injected], heard: Sequence[Heard], from_s: float, days: int, assets: Sequence[str]) -> Score:
     alerts = [each for each in heard if each.told_us is not None]
     results = []
@@ -64,7 +75,7 @@ def score(faults: Sequence[Injected], heard: Sequence[Heard], from_s: float, day
         mine.sort(key=lambda each: each.told.spoke_us)
         delay_s = mine[0].told.spoke_us / SECOND_US - fault.from_s if mine else None
         right = [each for each in mine if each.told.cause == Cause(fault.cause)]
-        kinds = [each for each in right if each.told.kind == fault.kind]
+        kinds = [each for each in right if _matches(fault, each)]
         said = tuple(sorted({f"{each.told.cause}:{each.told.kind}" for each in mine}))
         results.append(Result(fault, delay_s, mine[:1] == right[:1] != [], bool(right), bool(kinds), said))
     weather = [each for each in alerts if each.told.metric in WEATHER]
@@ -111,11 +122,12 @@ def table(score: Score) -> str:
             f"| {_hours(found)} |"
         )
     found_all = sum(r.delay_s is not None for r in score.results)
+    strictly = sum(r.kind_named for r in score.results)
     rate = len(score.false) / score.asset_years if score.asset_years > 0 else float("nan")
     lines += [
         "",
         (
-            f"found {found_all} of {len(score.results)}; false alerts {len(score.false)} in "
+            f"found {found_all} of {len(score.results)}, strictly {strictly}; false alerts {len(score.false)} in "
             f"{score.asset_years:.1f} undisturbed asset-years = {rate:.2f} an asset and year; "
             f"weather notices {score.weather}"
         ),

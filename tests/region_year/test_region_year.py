@@ -62,7 +62,7 @@ def test_what_was_put_in_is_found_and_named(judged: tuple[Sequence[Injected], Sc
         assert result.delay_s is not None, result
         assert 0 <= result.delay_s <= result.fault.until_s - result.fault.from_s, result
         assert result.cause_named, result
-        assert result.kind_named == (result.fault.cause == "sensor"), result
+        assert result.kind_named, result
 
 
 def test_nobody_is_called_without_need(judged: tuple[Sequence[Injected], Score]) -> None:
@@ -76,7 +76,7 @@ def test_the_table_tells_each_kind_and_what_was_missed(judged: tuple[Sequence[In
     missed = replace(scored, results=[replace(scored.results[0], delay_s=None, said=()), *scored.results[1:]])
     assert "| asset | creep | slope | 1 | 1 | 1 | 1 |" in table(scored)
     assert "missed" not in table(scored)
-    assert "found 3 of 4" in table(missed)
+    assert "found 3 of 4, strictly" in table(missed)
     assert "missed: stuck minato-bridge-1 strain" in table(missed)
 
 
