@@ -144,6 +144,41 @@ def test_what_all_share_is_nobodys_fault(region: Region) -> None:
     assert Comparer(region.registry, region.store, strict).round(MIDNIGHT_US) == 0
 
 
+def ponds(region: Region, days: int) -> None:
+    """Six ponds of one level each; over the last six hours the first rises by a metre."""
+    rng = np.random.default_rng(11)
+    hours = np.arange(0, days * 24, 6)
+    at_us = (MIDNIGHT_US - days * DAY_US + hours * HOUR_US).tolist()
+    for number in range(6):
+        region.add_asset(f"pond{number}", "irrigation_pond", ["water_level"], interval_s=3600)
+        level = 2.0 + 0.1 * number + rng.normal(0, 0.01, len(hours))
+        if number == 0:
+            level[-1] += 1.0
+        region.put(f"pond{number}", "water_level", zip(at_us, level.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("days", [30, 70])
+def test_a_few_hours_rise_is_no_change_over_months(region: Region, days: int) -> None:
+    ponds(region, days)
+    strict = AnalyticsSettings(false_alarms_per_asset_month=0.1)  # by chance alone one of them may be a little off
+    assert Comparer(region.registry, region.store, strict).round(MIDNIGHT_US) == 0
+    (found,) = compare_all(load_region(region.registry, MIDNIGHT_US), region.store, MIDNIGHT_US, ["pond0"])
+    assert (found.difference is None) == (days < 60)
+    assert ("60日分の値が要ります" in sentence(found)[0]) == (days < 60)
+    assert (f"has {days}" in sentence(found)[1]) == (days < 60)
+
+
+def test_far_days_move_neither_slope_nor_level() -> None:
+    """One day of ten far off, at the end, where it would tilt a line of least squares most."""
+    rng = np.random.default_rng(12)
+    warm = 15 + 10 * np.sin(np.arange(90) / 20)
+    values = 5 + 0.01 * (np.arange(90.0) - 44.5) + 0.2 * (warm - warm.mean()) + rng.normal(0, 0.05, 90)
+    values[-9:] += 10
+    found = normalise(values[:, np.newaxis], warm[:, np.newaxis])
+    assert found.slope[0] == pytest.approx(0.01, abs=0.004)
+    assert found.level[0] == pytest.approx(5.0, abs=0.2)
+
+
 def test_only_statistics_of_the_others_are_told(region: Region) -> None:
     fill(region, 0.0)
     (found,) = compare_all(load_region(region.registry, MIDNIGHT_US), region.store, MIDNIGHT_US, ["bridge2"])

@@ -114,7 +114,7 @@ def test_a_forecast_is_drawn_against_its_limit() -> None:
 def compared(value: float | None) -> Comparison:
     """A bridge's frequency among five of three owners, whose band is -1 to 3 %; or not comparable."""
     found = None if value is None else Difference(value, 0.01, -0.01, 0.03, 0.2, 5)
-    return Comparison("b", "natural_frequency", "change", "log", 5, 3, ("material",), found)
+    return Comparison("b", "natural_frequency", "change", "log", 5, 3, ("material",), 90, 60, found)
 
 
 @pytest.mark.parametrize(("value", "look"), [(0.02, "own"), (-0.2, "own off")])

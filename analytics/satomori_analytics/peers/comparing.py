@@ -1,7 +1,8 @@
 """How an asset differs from its like, once weather is allowed for. Pure, causal, a matrix of days × members.
 
-Each member's days are first freed of what temperature and rain explain of them (ridge regression on its own days); then
-its level (in normal weather) and its change (slope over the days) are held against those of the others by the interval
+Each member's days are first freed of what temperature and rain explain of them (ridge regression on its own days, far
+ones weighed down: Huber 1964); then its level (in normal weather) and its change (Theil-Sen slope, which a few hours'
+or days' rise does not move) are held against those of the others by the interval
 in which one more of their kind would lie: t = (x - mean) / (s · sqrt(1 + 1/n)) with n - 1 degrees of freedom (the
 prediction interval of a normal sample, any statistics textbook). With few members the interval is wide by itself.
 What all show at once (a heat wave, an earthquake) is common and moves nobody away from the others.
@@ -11,12 +12,17 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
+from satomori_analytics.condition.trend import theil_sen
 from satomori_analytics.detectors.base import Floats
 
 LEAST_DAYS = 14
+# With values, for a slope that stands for 90 days: two thirds of them, and so a span of at least 60. Our own choice.
+LEAST_DAYS_CHANGE = 60
 _RAIN_DECAY = 0.84  # a day, of an antecedent precipitation index; 0.80-0.98 in use (Kohler and Linsley 1951; recalled)
 _RIDGE = 1e-3
+_HUBER, _MAD, _ROUNDS = 1.345, 1.4826, 10  # 95 % efficient on normal residuals (Huber 1964); MAD to deviation
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +42,15 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Normalised:
-    """Of each member: level in normal weather and slope a day, NaN where it has too few days; the series freed."""
+    """Of each member: level in normal weather and slope a day, NaN where it has too few days; the series freed.
+
+    `days`: on how many of each member's days it and the weather are known.
+    """
 
     freed: Floats
     level: Floats
     slope: Floats
+    days: NDArray[np.int64]
 
 
 def antecedent(rain_mm: Floats) -> Floats:
@@ -64,17 +74,33 @@ def normalise(values: Floats, weather: Floats) -> Normalised:
     drivers = centred[:, (scale > 0) & np.isfinite(scale)] / scale[(scale > 0) & np.isfinite(scale)]
     time = np.arange(days, dtype=np.float64) - (days - 1) / 2
     design = np.column_stack([np.ones(days), time / max(days, 1), drivers])
+    known = np.isfinite(values) & np.isfinite(design).all(axis=1)[:, np.newaxis]
+    count = known.sum(axis=0)
     freed, level, slope = np.full(values.shape, np.nan), np.full(members, np.nan), np.full(members, np.nan)
-    for member in range(members):
-        known = np.isfinite(values[:, member]) & np.isfinite(design).all(axis=1)
-        if known.sum() < max(LEAST_DAYS, 3 * design.shape[1]):
-            continue
-        part = design[known]
-        ridge = _RIDGE * len(part) * np.diag([0.0, 0.0, *np.ones(drivers.shape[1])])
-        fitted = np.linalg.solve(part.T @ part + ridge, part.T @ values[known, member])
+    for member in np.flatnonzero(count >= max(LEAST_DAYS, 3 * design.shape[1])):
+        there = known[:, member]
+        fitted = _fit(design[there], values[there, member])
         freed[:, member] = values[:, member] - design[:, 2:] @ fitted[2:]
-        level[member], slope[member] = fitted[0], fitted[1] / max(days, 1)
-    return Normalised(freed, level, slope)
+        left = freed[there, member]
+        trend = theil_sen(time[there], left)
+        a_day = 0.0 if trend is None else trend.rate / 365.25
+        level[member] = np.median(left - a_day * time[there])
+        slope[member] = a_day if count[member] >= LEAST_DAYS_CHANGE else np.nan
+    return Normalised(freed, level, slope, count)
+
+
+def _fit(design: Floats, values: Floats) -> Floats:
+    """Coefficients of [1, time, drivers …]: the drivers' by ridge, each day by Huber's weight."""
+    ridge = _RIDGE * len(design) * np.diag([0.0, 0.0, *np.ones(design.shape[1] - 2)])
+    weight: Floats = np.ones(len(design))
+    fitted = np.zeros(design.shape[1])
+    for _ in range(_ROUNDS):
+        weighed = design * weight[:, np.newaxis]
+        fitted = np.asarray(np.linalg.solve(weighed.T @ design + ridge, weighed.T @ values), np.float64)
+        off = np.abs(values - design @ fitted)
+        limit = _HUBER * _MAD * float(np.median(off))
+        weight = np.minimum(1.0, limit / np.maximum(off, limit)) if limit > 0 else weight
+    return fitted
 
 
 def compare(own: float, others: Floats) -> Difference | None:

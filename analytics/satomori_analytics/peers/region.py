@@ -8,9 +8,17 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from satomori_analytics.detectors.base import Floats
-from satomori_analytics.peers.comparing import Difference, antecedent, compare, normalise
+from satomori_analytics.peers.comparing import (
+    LEAST_DAYS,
+    LEAST_DAYS_CHANGE,
+    Difference,
+    Normalised,
+    antecedent,
+    compare,
+    normalise,
+)
 from satomori_analytics.peers.grouping import Group, Member, group_of
-from satomori_analytics.peers.rules import Aspect, Compared, rules
+from satomori_analytics.peers.rules import Aspect, rules
 from satomori_analytics.sentences import Place
 from satomori_core.clock import DAY_US
 from satomori_core.vocabulary import Quality
@@ -36,7 +44,9 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One aspect of one metric of an asset. `difference` None with fewer than three that can be compared with.
+    """One aspect of one metric of an asset. `days` of its own are known; below `days_least` they are too few.
+
+    `difference` None with too few days, or fewer than three that can be compared with.
 
     Of the others there are statistics only: how many, of how many owners, alike in what.
     """
@@ -48,6 +58,8 @@ class Comparison:
     members: int
     owners: int
     alike: tuple[str, ...]
+    days: int
+    days_least: int
     difference: Difference | None
 
 
@@ -113,31 +125,30 @@ def compare_all(
             subjects = [peer.member for peer in having if names is None or peer.member.asset in names]
             if subjects:
                 streams = {peer.streams[metric]: column for column, peer in enumerate(having)}
-                aspects = _aspects(_days(store, streams, span, "mean"), weather, compared)
+                days = _days(store, streams, span, "mean")
+                normal = normalise(np.log(np.maximum(days, _LEAST_VALUE)) if compared.scale == "log" else days, weather)
                 members = [peer.member for peer in having]
                 for subject in subjects:
                     group = group_of(subject, members, rule.alike)
-                    for aspect, column in aspects.items():
-                        values = {m.asset: float(v) for m, v in zip(members, column, strict=True)}
-                        found.append(_one(subject, metric, aspect, group, values))
+                    found += [_one(subject, (metric, aspect), group, members, normal) for aspect in compared.compare]
     return found
 
 
-def _aspects(days: Floats, weather: Floats, compared: Compared) -> dict[Aspect, Floats]:
-    """Of each member, by aspect."""
-    normal = normalise(np.log(np.maximum(days, _LEAST_VALUE)) if compared.scale == "log" else days, weather)
-    both: dict[Aspect, Floats] = {"level": normal.level, "change": normal.slope * DAYS}
-    return {aspect: both[aspect] for aspect in compared.compare}
-
-
-def _one(subject: Member, metric: str, aspect: Aspect, group: Group | None, values: Mapping[str, float]) -> Comparison:
-    """`values`: of each asset in this aspect."""
+def _one(
+    subject: Member, what: tuple[str, Aspect], group: Group | None, members: Sequence[Member], normal: Normalised
+) -> Comparison:  # fmt: skip
+    """`members`: in the order of the columns of `normal`."""
+    metric, aspect = what
     scale = rules()[subject.class_].metrics[metric].scale
+    values, least = (normal.level, LEAST_DAYS) if aspect == "level" else (normal.slope * DAYS, LEAST_DAYS_CHANGE)
+    place = {member.asset: column for column, member in enumerate(members)}
+    own = place[subject.asset]
+    days = int(normal.days[own])
     if group is None:
-        return Comparison(subject.asset, metric, aspect, scale, 0, 0, (), None)
-    others = np.array([values[member.asset] for member in group.members])
-    difference = compare(values[subject.asset], others)
-    return Comparison(subject.asset, metric, aspect, scale, len(group.members), group.owners, group.alike, difference)
+        return Comparison(subject.asset, metric, aspect, scale, 0, 0, (), days, least, None)
+    others = values[[place[member.asset] for member in group.members]]
+    return Comparison(subject.asset, metric, aspect, scale, len(group.members), group.owners, group.alike, days, least,
+                      compare(float(values[own]), others))  # fmt: skip
 
 
 def _weather(region: Region, store: ObservationStore, span: tuple[int, int]) -> Floats:

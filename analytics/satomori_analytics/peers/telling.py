@@ -35,6 +35,11 @@ def sentence(found: Comparison) -> tuple[str, str]:
     what = (metric.ja, metric.en)
     if found.aspect == "change":
         what = (f"{metric.ja}の{DAYS}日間の変化", f"change of {metric.en} over {DAYS} days")
+    if found.days < found.days_least:
+        return (
+            f"{what[0]}: {found.days_least}日分の値が要ります（いまは{found.days}日分）",
+            f"{what[1]}: needs {found.days_least} days of values (has {found.days})",
+        )
     if found.difference is None:
         return (f"{what[0]}: 比べられる似た資産が3つ未満です", f"{what[1]}: fewer than three like it to compare with")
     shown = [_shown(found, value) for value in (found.difference.value, found.difference.low, found.difference.high)]
