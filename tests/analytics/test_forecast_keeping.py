@@ -98,11 +98,22 @@ def test_what_could_not_be_made_is_tried_again_within_the_hour(region: Region) -
     """At first nothing is stored; once it is, the same hour's forecast is made, and stands alone."""
     region.add_asset("orchard", "orchard", ["air_temperature", "relative_humidity"], interval_s=3600)
     maker = forecaster(region)
-    finish(maker, EVENING)
+    for quarters in (0, 1, 3, 7, 15, 31):  # of a minute: the pauses double up to five minutes
+        finish(maker, EVENING + quarters * MINUTE_US // 4)
     assert [row.status for row in rows(region)] == ["missing"]
     fill(region, "orchard")
-    assert finish(maker, EVENING + MINUTE_US) == 0
-    assert finish(maker, EVENING + 6 * MINUTE_US) == 1
+    assert finish(maker, EVENING + 8 * MINUTE_US) == 0
+    assert finish(maker, EVENING + 14 * MINUTE_US) == 1
+    assert [row.status for row in rows(region)] == ["made"]
+
+
+def test_the_first_forecast_comes_soon_after_the_history(region: Region) -> None:
+    """At a place's start it is tried again after seconds, then ever more seldom, at last each five minutes."""
+    region.add_asset("orchard", "orchard", ["air_temperature", "relative_humidity"], interval_s=3600)
+    maker = forecaster(region)
+    finish(maker, EVENING)
+    fill(region, "orchard")
+    assert finish(maker, EVENING + MINUTE_US // 4) == 1
     assert [row.status for row in rows(region)] == ["made"]
 
 

@@ -33,8 +33,9 @@ from satomori_store.transactions import transaction
 
 # The last values of an hour arrive a little after it.
 _DELAY_US = 3 * MINUTE_US
-# What can't be made is tried again within the hour: sensors and attributes may have come.
-_AGAIN_US = 5 * MINUTE_US
+# What can't be made is tried again within the hour: at first soon, since a place's history comes in within minutes of
+# its start, then after twice as long each time: sensors and attributes may have come.
+_FIRST_AGAIN_US, _AGAIN_US = MINUTE_US // 4, 5 * MINUTE_US
 _BUDGET_S = 0.5
 _KEPT_US = 7 * DAY_US
 # What was told stays until its chance has fallen to this share of what the playbook asks for, so that nobody is told
@@ -53,6 +54,7 @@ class Forecaster:
         self._registry, self._store, self._playbooks, self._settings = registry, store, playbooks, settings
         self._slot = 0
         self._again_us = 0
+        self._pause_us = _FIRST_AGAIN_US
         self._due: list[tuple[Place, dict[Kind, Outlook]]] = []
         self._weather: WeatherFile | None = None
 
@@ -61,7 +63,8 @@ class Forecaster:
         slot = (now_us - _DELAY_US) // HOUR_US
         if slot > self._slot or (not self._due and now_us >= self._again_us):
             self._begin(slot)
-            self._slot, self._again_us = slot, now_us + _AGAIN_US
+            self._slot, self._again_us = slot, now_us + self._pause_us
+            self._pause_us = min(2 * self._pause_us, _AGAIN_US)
         kept, until = 0, time.monotonic() + _BUDGET_S
         while self._due and not stop() and (not kept or time.monotonic() < until):
             place, outlooks = self._due[-1]
