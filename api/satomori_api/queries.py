@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Engine, func, select
 
-from satomori_analytics.condition.region import Condition, conditions, load_structures
+from satomori_analytics.condition.region import Condition, by_urgency, conditions, load_structures
 from satomori_analytics.peers.region import Comparison, compare_all, load_region
 from satomori_analytics.triage.order import Event, Ranked, Subject, order
 from satomori_analytics.triage.region import NONE_OPEN, load_open
@@ -162,6 +162,14 @@ class Queries:
             self._sight.asset(session, viewer, asset_id)
         with self.observing.store() as store:
             return conditions(self._engine, store, load_structures(self._engine, [asset_id]), self._clock())
+
+    def conditions(
+        self, viewer: Viewer, *, class_: str | None = None, municipality: str | None = None, group: str | None = None
+    ) -> list[Condition]:  # fmt: skip
+        """How the viewer's structures stand, the most urgent first, without what is drawn of each."""
+        ids = [view.id for view in self.assets(viewer, class_=class_, municipality=municipality, group=group)]
+        with self.observing.store() as store:
+            return by_urgency(conditions(self._engine, store, load_structures(self._engine, ids), self._clock()))
 
     def peers(self, viewer: Viewer, asset_id: str) -> list[Comparison]:
         """The asset against its like; of those, statistics only, whoever owns them. Raise NotFoundError."""

@@ -5,9 +5,10 @@ import pytest
 
 from satomori_analytics.condition.ageing import expect, rating_of
 from satomori_analytics.condition.measured import Days, Measured, measure
-from satomori_analytics.condition.region import conditions, load_structures
-from satomori_analytics.condition.telling import ageing_text, measured_text
+from satomori_analytics.condition.region import by_urgency, conditions, load_structures, members_of
+from satomori_analytics.condition.telling import ageing_text, measured_text, sewer_text
 from satomori_analytics.condition.trend import interval, theil_sen
+from satomori_analytics.condition.urgency import sewer_urgency_of
 from satomori_core.clock import DAY_US, HOUR_US
 from support.analytics_region import NOON_US, Region
 
@@ -143,3 +144,29 @@ def test_the_region_from_the_store(region: Region) -> None:
     assert "夜間最小流量" in measured_text(night)[0]
     assert "a year" in measured_text(slope.measured[0])[1]
     assert "健全度III" in ageing_text(slope.ageing[0])[0]
+
+
+@pytest.mark.parametrize(
+    ("ranks", "urgency"),
+    [("AAC", "I"), ("ABC", "II"), ("BBC", "II"), ("BCC", "III"), ("--C", "III"), ("AA", None), ("AAx", None)],
+)  # fmt: skip
+def test_a_spans_urgency_is_that_of_its_ranks(ranks: str, urgency: str | None) -> None:
+    """Two A or more I; one A, or two B, II; else III. With a rank missing or unreadable nothing is said."""
+    names = ("corrosion_rank", "たるみ", "crack_rank")
+    assert sewer_urgency_of(dict(zip(names, ranks, strict=False))) == urgency
+
+
+def test_the_most_urgent_of_all_municipalities_comes_first(region: Region) -> None:
+    region.add_asset("calm", "bridge", ["tilt"], interval_s=3600, attributes={"健全度": "I"})
+    region.add_asset("bad", "bridge", ["tilt"], interval_s=3600, attributes={"健全度": "III"})
+    ranks = {"corrosion_rank": "A", "sag_rank": "a", "crack_rank": "Ｃ"}
+    region.add_asset("span", "sewer_span", ["hydrogen_sulfide"], interval_s=3600, attributes=ranks)
+    region.add_asset("pump", "pump_station", ["vibration"], interval_s=3600)
+    region.put("pump", "vibration", [(MIDNIGHT_US - day * DAY_US, 5.0) for day in range(1, 20)])
+    found = by_urgency(conditions(region.registry, region.store, load_structures(region.registry), NOON_US))
+    assert [(each.asset, each.urgency) for each in found] == [("span", 3), ("bad", 2), ("pump", 2), ("calm", 0)]
+    assert found[0].sewer_urgency == "I"
+    assert "緊急度I" in sewer_text("I")[0]
+    (shaking,) = found[2].measured
+    assert (shaking.days, shaking.series, shaking.grade) == (19, (), "C")
+    assert members_of(region.registry, "no such group") == []

@@ -16,14 +16,23 @@ if TYPE_CHECKING:
 
 @click.command(short_help="How structures stand: measured, rated, and how they may age.")
 @click.option("--asset", multiple=True, help="Id of an asset; may be repeated. [default: all]")
+@click.option("--class", "class_", help="Only assets of this class, e.g. bridge.")
+@click.option("--group", help="Only members of this group.")
 @click.option("--language", type=click.Choice(["ja", "en"]), default="ja", show_default=True)
 @common_options
-def condition(invocation: Invocation, *, asset: tuple[str, ...], language: Literal["ja", "en"]) -> None:
+def condition(
+    invocation: Invocation,
+    *,
+    asset: tuple[str, ...],
+    class_: str | None,
+    group: str | None,
+    language: Literal["ja", "en"],
+) -> None:
     """Tell what bridges, slopes, sewers, pumps and water mains measure, beside their legal rating 健全度.
 
-    With the chance of a worse rating in 5, 10 and 20 years. Nothing is written.
+    With the chance of a worse rating in 5, 10 and 20 years; the most urgent first. Nothing is written.
     """
-    from satomori_analytics.condition.region import conditions, load_structures  # noqa: PLC0415 - needs numpy
+    from satomori_analytics.condition.region import by_urgency, conditions, load_structures, members_of  # noqa: PLC0415 - needs numpy
     from satomori_store.opening import open_registry, open_store  # noqa: PLC0415
 
     registry = open_registry(invocation.state, invocation.config)
@@ -33,10 +42,22 @@ def condition(invocation: Invocation, *, asset: tuple[str, ...], language: Liter
         for name in asset:
             if name not in known:
                 raise SettingsError(f"no structure {name!r}{suggest(name, known)}")
+        classes = sorted({row.class_ for row in structures})
+        if class_ is not None and class_ not in classes:
+            raise SettingsError(f"no structure of class {class_!r}{suggest(class_, classes)}")
+        members = None if group is None else members_of(registry, group)
+        if members == []:
+            raise SettingsError(f"no group {group!r} with members: satomori registry list groups")
         store = open_store(invocation.state, invocation.config)
         try:
-            chosen = [row for row in structures if not asset or row.id in asset]
-            found = conditions(registry, store, chosen, now_us())
+            chosen = [
+                row
+                for row in structures
+                if (not asset or row.id in asset)
+                and class_ in (None, row.class_)
+                and (members is None or row.id in members)
+            ]
+            found = by_urgency(conditions(registry, store, chosen, now_us()))
         finally:
             store.close()
     finally:
@@ -48,9 +69,12 @@ def condition(invocation: Invocation, *, asset: tuple[str, ...], language: Liter
 
 
 def _rows(condition: "Condition", language: str) -> list[dict[str, Any]]:
-    from satomori_analytics.condition.telling import ageing_text, measured_text  # noqa: PLC0415
+    from satomori_analytics.condition.telling import ageing_text, measured_text, sewer_text  # noqa: PLC0415
 
     place = 0 if language == "ja" else 1
-    told = [measured_text(each)[place] for each in condition.measured]
+    told = [] if condition.sewer_urgency is None else [sewer_text(condition.sewer_urgency)[place]]
+    told += [measured_text(each)[place] for each in condition.measured]
     told += [ageing_text(each)[place] for each in condition.ageing]
-    return [{"asset": condition.asset, "rating": condition.rating or "-", "condition": each} for each in told or ["-"]]
+    stands = {"urgency": condition.urgency, "asset": condition.asset, "municipality": condition.municipality,
+              "rating": condition.rating or "-"}  # fmt: skip
+    return [{**stands, "condition": each} for each in told or ["-"]]

@@ -33,7 +33,7 @@ class Days:
 class Measured:
     """`value` with its 90 % interval, as of the newest days; `rate` a year with its own. `grade`: a standard's class.
 
-    `at_us`, `series`: what to draw, one a day.
+    From so many `days`. `at_us`, `series`: what to draw, one a day; empty in lists of many assets.
     """
 
     kind: Kind
@@ -44,6 +44,7 @@ class Measured:
     high: float
     rate: Trend | None
     grade: str | None
+    days: int
     at_us: tuple[int, ...]
     series: tuple[float, ...]
     source: str
@@ -146,7 +147,7 @@ def _told(
     place = np.arange(len(series), dtype=np.float64)
     return Measured(
         kind, metric, unit, value, low, high, theil_sen(place, series), grade(value) if grade else None,
-        tuple((days.start_us + known * DAY_US).tolist()), tuple(series[known].tolist()), source,
+        len(known), tuple((days.start_us + known * DAY_US).tolist()), tuple(series[known].tolist()), source,
     )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """The region as conditions need it: structures of the registry, their days from the store."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sqlalchemy import Engine, select
@@ -9,11 +9,12 @@ from sqlalchemy.orm import Session
 
 from satomori_analytics.condition.ageing import Ageing, expect, rating_of
 from satomori_analytics.condition.measured import CLASSES, Days, Measured, measure
+from satomori_analytics.condition.urgency import likely, sewer_urgency_of, urgency_of
 from satomori_analytics.indicators.base import Floats
 from satomori_core.clock import DAY_US, HOUR_US, to_datetime
 from satomori_core.vocabulary import Quality
 from satomori_store.databases import reading
-from satomori_store.models import Asset, Datastream
+from satomori_store.models import Asset, Datastream, GroupMember
 from satomori_store.port import Columns, ObservationStore
 
 # So many days are looked at: a year of seasons, and what can be drawn.
@@ -24,14 +25,26 @@ _HOURS_LEAST = 23
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """How an asset stands. `rating` is its legal 健全度 from the ledger, never mixed with what is measured."""
+    """How an asset stands. `rating` is its legal 健全度 from the ledger, never mixed with what is measured.
+
+    `sewer_urgency`: 緊急度 I to III of a span's ranks. `urgency`: 0 to 3, for ordering, see `urgency.py`.
+    """
 
     asset: str
     class_: str
+    municipality: str
     rating: str | None
+    sewer_urgency: str | None
+    urgency: int
     built_year: int | None
     measured: tuple[Measured, ...]
     ageing: tuple[Ageing, ...]
+
+
+def members_of(engine: Engine, group: str) -> list[str]:
+    """Ids of a group's assets; none where there is no such group."""
+    with reading(engine) as connection:
+        return list(connection.scalars(select(GroupMember.asset_id).where(GroupMember.group_id == group)))
 
 
 def load_structures(engine: Engine, wanted: Iterable[str] | None = None) -> list[Asset]:
@@ -55,14 +68,23 @@ def conditions(engine: Engine, store: ObservationStore, assets: Sequence[Asset],
     for asset_id, metric, number in rows:
         streams.setdefault(asset_id, {})[metric] = number  # the newest, since a swapped probe makes a new one
     year = to_datetime(now_us).year
-    return [
-        Condition(
-            asset.id, asset.class_, rating := rating_of(asset.attributes), asset.built_year,
-            tuple(measure(asset.class_, _days(store, asset, streams.get(asset.id, {}), now_us))),
-            tuple(expect(rating, None if asset.built_year is None else max(year - asset.built_year, 0))),
-        )
-        for asset in assets
-    ]  # fmt: skip
+    return [_condition(asset, _days(store, asset, streams.get(asset.id, {}), now_us), year) for asset in assets]
+
+
+def by_urgency(found: Iterable[Condition]) -> list[Condition]:
+    """The most urgent first, of those alike what is likeliest to worsen; without what is drawn, which is long."""
+    ordered = sorted(found, key=lambda each: (-each.urgency, -likely(each.ageing), each.asset))
+    return [replace(c, measured=tuple(replace(m, at_us=(), series=()) for m in c.measured)) for c in ordered]
+
+
+def _condition(asset: Asset, days: Days, year: int) -> Condition:
+    measured, rating = tuple(measure(asset.class_, days)), rating_of(asset.attributes)
+    sewer = sewer_urgency_of(asset.attributes) if asset.class_ == "sewer_span" else None
+    ageing = tuple(expect(rating, None if asset.built_year is None else max(year - asset.built_year, 0)))
+    return Condition(
+        asset.id, asset.class_, asset.municipality_id, rating, sewer, urgency_of(rating, sewer, measured),
+        asset.built_year, measured, ageing,
+    )  # fmt: skip
 
 
 def _days(store: ObservationStore, asset: Asset, streams: dict[str, int], now_us: int) -> Days:

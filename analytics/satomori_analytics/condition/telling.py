@@ -39,7 +39,7 @@ def measured_text(found: Measured) -> tuple[str, str]:
     if found.rate is not None:
         rate = [f"{value:+.3g}" for value in (found.rate.rate, found.rate.low, found.rate.high)]
         sure = found.rate.low > 0 or found.rate.high < 0
-        days = len(found.series)
+        days = found.days
         parts_ja.append(
             f"、1年あたり {rate[0]}（{rate[1]}〜{rate[2]}、{days}日分から）{'' if sure else '：傾向は確かでない'}"
         )
@@ -58,4 +58,11 @@ def ageing_text(found: Ageing) -> tuple[str, str]:
     return (
         f"{found.years}年後に健全度{found.reached}以上に進む見込み {share[0]}%（{share[1]}〜{share[2]}%、{basis[0]}）",
         f"in {found.years} years at {found.reached} or worse: {share[0]}% ({share[1]} to {share[2]}%, {basis[1]})",
+    )
+
+
+def sewer_text(urgency: str) -> tuple[str, str]:
+    return (
+        f"緊急度{urgency}（腐食・たるみ・破損のランクから）",
+        f"urgency {urgency} by its ranks of corrosion, sag and cracks",
     )

@@ -59,6 +59,20 @@ def condition(*, viewer: TheViewer, context: Context, page: Page, asset_id: str)
     return page.of(context.queries.condition(viewer, asset_id))
 
 
+@router.get("/condition", response_model=page_of(Condition), summary="Condition of structures / 施設の状態の一覧")
+def conditions(
+    *,
+    viewer: TheViewer,
+    context: Context,
+    page: Page,
+    class_: Annotated[Word | None, Query(alias="class", description="Asset class, e.g. `bridge`.")] = None,
+    municipality: Annotated[Word | None, Query(description="Id of the municipality where it lies.")] = None,
+    group: Annotated[Word | None, Query(description="Id of a group (群) that it belongs to.")] = None,
+) -> dict[str, Any]:
+    """Structures of all municipalities that you see, the most urgent first; the series are with each asset alone."""
+    return page.of(context.queries.conditions(viewer, class_=class_, municipality=municipality, group=group))
+
+
 @router.get(
     "/assets/{asset_id}/peers", response_model=page_of(Comparison), summary="Against its like / 似た資産との比較"
 )
