@@ -1,11 +1,15 @@
 """What a district's leak says to people: how large, since when, which sensors bear it out, what to do first. Pure."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from satomori_analytics.detectors.leak import Leak, LeakStep, Verdict
 from satomori_analytics.episodes import Episode, Stretch, Subject, stretches
+from satomori_analytics.pictures import channel, picture
 from satomori_analytics.playbook import LEVELS
 from satomori_analytics.sentences import amount
 from satomori_analytics.views import Quantity
@@ -65,8 +69,17 @@ def _episode(
         seen_us=int(rows.at_us[stretch.last]),
         confidence=round(leak.z**2 / (leak.z**2 + detector.limit**2), 3),
         figures=_figures(leak, channels),
-        evidence=_evidence(leak, channels, watch.source),
+        evidence=_evidence(leak, channels, watch.source)
+        | {"picture": _picture(leak, channels[0], rows, detector, stretch)},
     )
+
+
+def _picture(leak: Leak, inflow: Quantity, rows: Rows, detector: LeakStep, stretch: Stretch) -> dict[str, Any]:
+    """The inflow and what is usual of it; marked from where the leak is thought to have begun."""
+    since = min(int(np.searchsorted(rows.at_us, leak.since_us)), stretch.first)
+    marked = replace(stretch, first=since)
+    shown = channel(inflow, rows.at_us, rows.values[:, 0], marked, detector.usual_band(rows.at_us))
+    return picture(rows.at_us, marked, [shown], [])
 
 
 def _level(leak: Leak, detector: LeakStep) -> Level:

@@ -46,6 +46,13 @@ def test_a_leak_is_told_through_the_store(burst: Recording, region: Region) -> N
     assert finding.level >= 2
     assert finding.evidence["size_low"] <= finding.evidence["size"] <= finding.evidence["size_high"]
     assert finding.evidence["size"] == pytest.approx(burst.leak_of_day(), rel=0.3)
+    seen = finding.evidence["picture"]
+    (shown,) = seen["channels"]
+    assert abs(seen["from_us"] - finding.since_us) <= HOUR_US
+    above = np.array(shown["observed"]) > np.array(shown["high"])
+    leaking = np.array(shown["at_us"]) >= burst.fault_us
+    assert above[leaking].mean() > 0.5
+    assert above[~leaking].mean() < 0.3
     for word in ("dmaの名", "漏水の疑い", "m³/h", "夜間最小流量"):
         assert word in finding.text_ja
     for word in ("The dma", "leak", "m³/h", "% of the usual night flow", "since"):

@@ -1,7 +1,8 @@
 """What a district's inflow usually is, hour by hour, how surely that is known, and which steps its residuals show.
 
 A linear model with priors (Bayesian regression) of hourly means: hour of day, rest days, level of the weekday, a slow
-trend. A leak adds a constant amount by day and night, use changes in proportion: so the quiet night hours, whose
+trend, by which each hour's own use grows in proportion. Public holidays count as rest days. A leak adds a constant
+amount by day and night, use changes in proportion: so the quiet night hours, whose
 noise is small, weigh most, and a step of constant size is told from growth (as in minimum night flow analysis).
 The test for a step at an unknown hour is the generalised likelihood ratio, with the model's own uncertainty in the
 covariance (Basseville & Nikiforov 1993, Detection of Abrupt Changes; recalled, not checked).
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from satomori_analytics.detectors.base import Floats
+from satomori_analytics.detectors.season import holidays_of
 
 Hours = NDArray[np.int64]
 
@@ -53,11 +55,22 @@ class Usual:
 
     def expected(self, hours: Hours) -> Floats:
         """[n] usual flow, in the flow's unit."""
-        return self.scale * (_design(hours, self.day, self.end) @ self.weights)
+        return self.scale * (self._design(hours) @ self.weights)
+
+    def deviation(self, hours: Hours) -> Floats:
+        """[n] standard deviation of the flow from `expected`, in the flow's unit."""
+        design, since = self._design(hours), np.maximum(hours - self.end, 0) / 24
+        unlearned = np.einsum("ij,jk,ik->i", design, self.spread, design)
+        unrest = self.day[hours % 24] ** 2 * (self.day_level**2 + _WALK**2 * since)
+        return np.asarray(self.scale * np.sqrt(self.sigma[hours % 24] ** 2 + unlearned + unrest))
+
+    def _design(self, hours: Hours) -> Floats:
+        kinds = _kinds(hours, self.day)
+        return _with_trend(kinds, hours, self.end, kinds @ self.weights[:-1])
 
     def covariance(self, hours: Hours) -> Floats:
         """[n, n] of the residuals, in units of `scale`: noise, what was not learned exactly, and the level's unrest."""
-        design = _design(hours, self.day, self.end)
+        design = self._design(hours)
         sigma, level = self.sigma[hours % 24], self.day[hours % 24]
         apart = np.abs(hours[:, None] - hours[None, :])
         noise = sigma[:, None] * sigma[None, :] * self.phi**apart
@@ -102,17 +115,19 @@ def fit(hours: Hours, flow: Floats, end: int) -> Usual:
     overall = float(np.median(values))
     day = np.array([np.median(values[clock == h]) if (clock == h).any() else overall for h in range(24)])
     day = np.maximum(np.abs(day), _LEAST_SHARE)
-    design = _design(hours, day, end)
+    kinds = _kinds(hours, day)
     precision = np.diag(1 / _priors() ** 2)
     share = max(_MAD * float(np.median(np.abs(values / day[clock] - np.median(values / day[clock])))), 1e-3)
     sigma, residual, inverse = share * day, values, precision
-    weights = np.zeros(design.shape[1])
+    grows = day[clock]  # the use that the trend multiplies: the common day at first, then what was fitted
     trust = np.ones(len(values))
     for _ in range(4):
+        design = _with_trend(kinds, hours, end, grows)
         by_row = trust / sigma[clock] ** 2
         inverse = np.linalg.inv(design.T @ (design * by_row[:, None]) + precision)
         weights = inverse @ (design.T @ (by_row * values))
         residual = values - design @ weights
+        grows = kinds @ weights[:-1]
         freedom = float(np.einsum("ij,jk,ik,i->", design, inverse, design, by_row))
         sigma = _noise(residual, clock, day, max(1 - freedom / len(values), 0.25))
         trust = np.minimum(1.0, _HUBER / np.maximum(np.abs(residual) / sigma[clock], 1e-9))
@@ -122,15 +137,25 @@ def fit(hours: Hours, flow: Floats, end: int) -> Usual:
     )  # fmt: skip
 
 
-def _design(hours: Hours, day: Floats, end: int) -> Floats:
-    """[n, 80]: each column is in shares of the hour's common flow."""
+def _kinds(hours: Hours, day: Floats) -> Floats:
+    """[n, 79] of hour and kind of day, each column in shares of the hour's common flow."""
     clock = np.eye(24)[hours % 24]
     # Hour 0 is a Thursday's (1970-01-01): Monday is 0.
     weekday = (hours // 24 + 3) % 7
-    rest, sunday = (weekday >= 5)[:, None], (weekday == 6)[:, None]
-    trend = ((hours - end) / 24)[:, None]
-    parts = [clock, clock * rest, clock * sunday, np.eye(7)[weekday], trend]
+    rest, sunday = ((weekday >= 5) | _holiday(hours // 24))[:, None], (weekday == 6)[:, None]
+    parts = [clock, clock * rest, clock * sunday, np.eye(7)[weekday]]
     return np.asarray(np.concatenate(parts, axis=1) * day[hours % 24][:, None])
+
+
+def _holiday(days: Hours) -> NDArray[np.bool_]:
+    """Whether each of these days since 1970 is a public holiday of Japan."""
+    years = np.unique(days.astype("datetime64[D]").astype("datetime64[Y]")).astype(np.int64) + 1970
+    return np.isin(days, np.concatenate([holidays_of(year) for year in years.tolist()]))
+
+
+def _with_trend(kinds: Floats, hours: Hours, end: int, grows: Floats) -> Floats:
+    """[n, 80]: a last column by which the use `grows` [n] in proportion to itself, a share a day, around `end`."""
+    return np.column_stack([kinds, (hours - end) / 24 * grows])
 
 
 def _priors() -> Floats:

@@ -21,6 +21,7 @@ _RATE_AT_0, _RATE_FALL = 21.3, 0.266
 # Alarms on simulated districts (development seeds only) for one on such noise: patterns that two weeks don't show.
 _DISTRICT = 5 / 3
 _EVERYDAY = 2.5  # z that the likeliest of so many beginnings has by chance
+_ENOUGH = 0.8  # of the hours of learning: with fewer it does not speak
 _OFF_SHARE = 0.6  # an alarm ends below this share of its limit or of its size
 
 
@@ -133,6 +134,15 @@ class LeakStep:
         alarm = np.array([leak is not None for leak in self.leaks], bool)
         return Scores(squash(z**2 - _EVERYDAY**2, self.limit**2 - _EVERYDAY**2)[:, None], alarm[:, None])
 
+    def usual_band(self, at_us: Times) -> tuple[Floats, Floats] | None:
+        """(low, high) [n] of the inflow: 90 % of what is usual as it is known now; None while it is being learned."""
+        if self._start is None:
+            return None
+        usual = self._learned(np.array(self._kept.hours, np.int64), np.array(self._kept.means))
+        hours = (at_us + self.utc_offset_s * 1_000_000) // _HOUR_US
+        middle, reach = usual.expected(hours), _BAND * usual.deviation(hours)
+        return middle - reach, middle + reach
+
     # ------------------------------------------------------------------ hour by hour
 
     def _end_hour(self) -> None:
@@ -144,6 +154,8 @@ class LeakStep:
         means = total / np.where(known.any(axis=0), known.sum(axis=0), np.nan)
         if not np.isfinite(means[0]):
             return  # without the inflow an hour says nothing, and what was said stands
+        if self._kept.hours and self._hour - self._kept.hours[-1] > self.memory_h:
+            self._forget_all()
         kept = self._kept
         kept.hours.append(self._hour)
         kept.means.append(means.tolist())
@@ -156,10 +168,10 @@ class LeakStep:
             self._judge()
 
     def _begin(self) -> None:
-        """Start to judge once enough has been heard: at least four in five of the first hours."""
+        """Start to judge once enough has been heard."""
         hours = self._kept.hours
         if hours[-1] - hours[0] + 1 >= self.learn_h:
-            if len(hours) >= 0.8 * self.learn_h:
+            if len(hours) >= _ENOUGH * self.learn_h:
                 self._start = hours[-1] + 1
             else:
                 self._forget(hours[-1] - self.learn_h + 2)
@@ -180,8 +192,13 @@ class LeakStep:
             for hour, flagged in zip(kept.hours, kept.flagged, strict=True)
         ]
         self._take(keep)
-        if sum(hour < start for hour in self._kept.hours) < self.learn_h // 4:
-            self._start = None  # after a long silence: learn anew
+        if sum(hour < start for hour in self._kept.hours) < _ENOUGH * self.learn_h:
+            self._start, self._z = None, 0.0  # after a long silence: learn anew
+
+    def _forget_all(self) -> None:
+        """After a silence longer than the memory nothing that is known is of the usual, nor of a leak that was on."""
+        self._kept, self._start, self._usual = _Hours(), None, None
+        self._alarm, self._leak, self._z = None, None, 0.0
 
     def _forget(self, before: int) -> None:
         self._take([hour >= before for hour in self._kept.hours])
