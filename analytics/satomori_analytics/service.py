@@ -12,6 +12,7 @@ from satomori_analytics.peers.keeping import Comparer
 from satomori_analytics.playbook_files import load_playbooks
 from satomori_analytics.pools import Cluster, Here, Pool, Processes
 from satomori_analytics.settings import AnalyticsSettings
+from satomori_analytics.triage.events import Looker
 from satomori_core.clock import now_us
 from satomori_core.errors import UnavailableError
 from satomori_core.logs import get_logger
@@ -42,11 +43,14 @@ def run(state: Path, config: Path | None, settings: AnalyticsSettings) -> None:
         )
         forecaster = Forecaster(registry, store, playbooks, settings)
         comparer = Comparer(registry, store, settings)
+        looker = Looker(registry, store, settings.triage_dir)
         judging = settings.dask or (f"{settings.workers} processes" if settings.workers else "here")
         log.info("analytics started", classes=len(playbooks.general), own=len(playbooks.own), judging=judging)
         away = False
         while not stop.is_set():
             try:
+                # Somebody waits for these after an earthquake, so they come before everything.
+                looker.round(now_us())
                 done = analyst.round(now_us(), stop.is_set)
                 # A backlog comes first: forecasts and comparisons stand on what it brings.
                 forecasts = 0 if done.backlog else forecaster.round(now_us(), stop.is_set)

@@ -21,6 +21,7 @@ from satomori_analytics.triage.rules import Rulebook
 from satomori_api import picture
 from satomori_api.formatting import Language
 from satomori_api.judging import Judging
+from satomori_api.looking import Looking
 from satomori_api.observing import Observing, auto_step_us
 from satomori_api.operating import Operating
 from satomori_api.rows import alert_view, audit_view, device_view, forecast_view, quarantine_view
@@ -76,6 +77,7 @@ class Queries:
         self._sight = Sight(engine, self.observing, clock)
         self.operating = Operating(engine, self._sight, clock)
         self.judging = Judging(engine, self._sight, clock)
+        self.looking = Looking(engine, self._sight, self.observing, clock)
         self._ledger = ledger
         self._clock = clock
 

@@ -11,11 +11,13 @@ from satomori_api.views import (
     AuditView,
     DatastreamView,
     DeviceView,
+    EventView,
     FeedbackView,
     FindingView,
     ForecastView,
     GatewayView,
     LatestView,
+    LookView,
     QuarantineView,
     SensitivityView,
     Standing,
@@ -141,6 +143,49 @@ def alert_view(
 
 def is_quiet(said: models.Feedback, alert: models.Alert) -> bool:
     return said.verdict == "known" and alert.resolved_us is None and alert.level <= said.level
+
+
+def event_view(row: models.HazardEvent, to_look: int, looked: int, viewer: Viewer) -> EventView:
+    return EventView(
+        id=row.id,
+        told=row.told,
+        told_by=row.told_by,
+        told_us=row.told_us,
+        state=row.state,
+        error=row.error,
+        said=in_language(viewer, row.said_ja, row.said_en),
+        said_ja=row.said_ja,
+        said_en=row.said_en,
+        ordered_us=row.ordered_us,
+        to_look=to_look,
+        looked=looked,
+    )
+
+
+def look_view(row: models.FirstLook, asset: models.Asset, viewer: Viewer) -> LookView:
+    return LookView(
+        event_id=row.event_id,
+        rank=row.rank,
+        asset_id=asset.id,
+        name=asset.name,
+        name_en=asset.name_en,
+        class_=asset.class_,
+        municipality_id=asset.municipality_id,
+        organisation_id=asset.organisation_id,
+        latitude=asset.latitude,
+        longitude=asset.longitude,
+        verdict=row.verdict,
+        score=row.score,
+        reasons_ja=tuple(row.reasons_ja),
+        reasons_en=tuple(row.reasons_en),
+        look=in_language(viewer, row.look_ja, row.look_en),
+        look_ja=row.look_ja,
+        look_en=row.look_en,
+        looked_by=row.looked_by,
+        looked_us=row.looked_us,
+        result=row.result,
+        note=row.note,
+    )
 
 
 def feedback_view(row: models.Feedback, factor: int, viewer: Viewer) -> FeedbackView:

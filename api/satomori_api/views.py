@@ -168,6 +168,55 @@ class FindingView:
 
 
 @dataclass(frozen=True, slots=True)
+class EventView:
+    """An earthquake or a storm, as it was told. `state`: waiting, ordered, or refused, then `error` says why.
+
+    `said`: what it was, in a line; `to_look`: how many of the viewer's assets it calls for a look at, `looked`: how
+    many of these have had it.
+    """
+
+    id: str
+    told: dict[str, Any]
+    told_by: str
+    told_us: int
+    state: str
+    error: str | None
+    said: str
+    said_ja: str
+    said_en: str
+    ordered_us: int | None
+    to_look: int
+    looked: int
+
+
+@dataclass(frozen=True, slots=True)
+class LookView:
+    """An asset's place in an event's order. `verdict`: look, unknown or wait; `result`: fine or needs_work."""
+
+    event_id: str
+    rank: int
+    asset_id: str
+    name: str
+    name_en: str
+    class_: str
+    municipality_id: str
+    organisation_id: str
+    latitude: float
+    longitude: float
+    verdict: str
+    score: float | None
+    reasons_ja: tuple[str, ...]
+    reasons_en: tuple[str, ...]
+    look: str
+    look_ja: str
+    look_en: str
+    looked_by: str | None
+    looked_us: int | None
+    result: str | None
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class FeedbackView:
     """What somebody said of an alert: `verdict` true, false or known; it stands until it is undone.
 

@@ -8,6 +8,7 @@ from satomori_core.errors import RejectedError
 
 ROOT = "satomori/v1"
 STORED = "satomori-internal/v1/stored"
+EVENT = "satomori-internal/v1/event"  # an earthquake or a storm is told: `satomori_store.events`
 CHANNELS = ("telemetry", "backlog", "status", "ack", "command", "reply")
 UPWARD = ("telemetry", "backlog", "status", "reply")
 

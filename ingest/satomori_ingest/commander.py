@@ -1,9 +1,10 @@
-"""Commands on their way down, replies on their way up: what the registry says is due is sent, what comes is written.
+"""Commands on their way down, replies and told events on their way up: what is due is sent, what comes is written.
 
 The registry is asked each quarter of a second; that a command is sent is written down before it is. It is not retained
 and the broker throws it away when it has expired (not the embedded one), so that an old one hardly ever arrives; where
 one does, the gateway refuses it by its own clock. Only a connected session sends. A reply is acknowledged to the broker
-after it is written, and one that says nothing of a command of ours is set aside.
+after it is written, and one that says nothing of a command of ours is set aside. So is a message of an earthquake or a
+storm that can't be read; what is wrong in one that can is told with the event.
 """
 
 import asyncio
@@ -14,16 +15,18 @@ from contextlib import suppress
 from typing import NoReturn
 
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session as Rows
 
 from satomori_core.clock import SECOND_US, now_us
 from satomori_core.commands import COMMAND_BYTES_MAX, decode_reply, encode_command
 from satomori_core.errors import RejectedError, UnavailableError
 from satomori_core.logs import get_logger
-from satomori_core.topics import Topic, parse_topic
+from satomori_core.topics import EVENT, Topic, parse_topic
 from satomori_ingest.broker_session import BrokerSession
 from satomori_ingest.protocol import Message
 from satomori_store.commands import Outgoing, take_reply, take_steps
 from satomori_store.databases import writing
+from satomori_store.events import decode_event, record_event
 from satomori_store.ledger import Ledger
 from satomori_store.port import Batch, QuarantineRow
 from satomori_store.registry import transaction
@@ -100,15 +103,25 @@ class Commander:
             for message in replies:
                 gateway = ""
                 try:
+                    if message.topic == EVENT:
+                        _take_event(session, message)
+                        continue
                     gateway = parse_topic(message.topic).gateway
                     row = take_reply(session, gateway, decode_reply(message.payload), message.received_at_us)
                 except RejectedError as error:
+                    log.warning("set aside", topic=message.topic, reason=str(error))
                     refused.append(_set_aside(message, gateway, error))
                 else:
                     log.info("reply", id=row.id, gateway=gateway, state=row.state, reason=row.reason, late=row.late)
         if refused:
             with writing(self._ledger.engine) as connection:
                 self._ledger.record(connection, Batch(received_at_us=at_us, quarantine=refused), at_us)
+
+
+def _take_event(session: Rows, message: Message) -> None:
+    told = decode_event(message.payload)
+    if record_event(session, told, "mqtt", message.received_at_us):
+        log.info("event told", id=told["id"])
 
 
 def _set_aside(message: Message, gateway: str, error: RejectedError) -> QuarantineRow:

@@ -24,7 +24,7 @@ from satomori_core.clock import now_us
 from satomori_core.errors import RejectedError, UnavailableError
 from satomori_core.logs import get_logger
 from satomori_core.senml import encode_ack
-from satomori_core.topics import STORED, Topic, subscription
+from satomori_core.topics import EVENT, STORED, Topic, subscription
 from satomori_core.vocabulary import Lane
 from satomori_ingest.broker_session import BrokerSession, Subscription
 from satomori_ingest.commander import Commander
@@ -151,7 +151,7 @@ class Service:
         self._main_session = telemetry.session
         expiring = settings.protocol == "5" and not address.embedded
         self._commander = Commander(stores.registry, stores.ledger, expiring=expiring)
-        replies = [subscription("reply", settings.share)]
+        replies = [subscription("reply", settings.share), self._shared(EVENT)]
         self._command_session = self._session(main, "command", replies, self._commander.take)
         # Not shared: a shared subscription gets no retained messages, and each worker may know who is there.
         self._status_session = self._session(main, "status", [subscription("status")], self._take_statuses)

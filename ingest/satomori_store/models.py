@@ -455,6 +455,50 @@ class Feedback(Base):
     undone_us: Mapped[int | None]
 
 
+class HazardEvent(Base):
+    """An earthquake or a storm, as it was told: what is to be looked at first after it stands in `FirstLook`.
+
+    `told`: what `satomori_analytics.triage.events.parse_event` reads; `gauged`: municipality → mm in 24 h by the
+    region's own gauges, where asked for. `state`: waiting (for analytics), ordered, or refused, then `error` says why.
+    """
+
+    __tablename__ = "hazard_event"
+    __table_args__ = (CheckConstraint("state IN ('waiting','ordered','refused')", "state"),)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    told: Mapped[dict[str, Any]]
+    told_by: Mapped[str]
+    told_us: Mapped[int] = mapped_column(index=True)
+    state: Mapped[str]
+    error: Mapped[str | None]
+    gauged: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    said_ja: Mapped[str]
+    said_en: Mapped[str]
+    ordered_us: Mapped[int | None]
+
+
+class FirstLook(Base):
+    """An asset's place in an event's order, and who has looked at it since.
+
+    `verdict`: look, unknown (nobody said how strong it was there) or wait. `result`: fine or needs_work.
+    """
+
+    __tablename__ = "first_look"
+    __table_args__ = (CheckConstraint("result IN ('fine','needs_work')", "result"),)
+    event_id: Mapped[str] = mapped_column(ForeignKey("hazard_event.id"), primary_key=True)
+    asset_id: Mapped[str] = mapped_column(ForeignKey("asset.id"), primary_key=True)
+    rank: Mapped[int]
+    verdict: Mapped[str]
+    score: Mapped[float | None]
+    reasons_ja: Mapped[list[Any]]
+    reasons_en: Mapped[list[Any]]
+    look_ja: Mapped[str]
+    look_en: Mapped[str]
+    looked_by: Mapped[str | None]
+    looked_us: Mapped[int | None]
+    result: Mapped[str | None]
+    note: Mapped[str | None]
+
+
 class Notification(Base):
     """One message to one receiver about some alerts: planned, tried, sent or given up, each with its time.
 

@@ -19,6 +19,7 @@ class Reason(StrEnum):
     ESCALATED = "escalated"
     RESOLVED = "resolved"
     REPEAT = "repeat"
+    EVENT = "event"  # what to look at first after one: see `first_looks`
 
 
 @dataclass(frozen=True, slots=True)

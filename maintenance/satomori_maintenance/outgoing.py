@@ -68,10 +68,11 @@ def _told(session: Session) -> dict[tuple[str, str], _Group]:
     groups: dict[tuple[str, str], _Group] = {}
     last_sent = select(func.max(Notification.id)).where(Notification.sent_us.is_not(None))
     query = select(Notification).where(
+        Notification.reason != Reason.EVENT,
         or_(
             Notification.id.in_(last_sent.group_by(Notification.group_key)),
             Notification.sent_us.is_(None) & Notification.gave_up_us.is_(None),
-        )
+        ),
     )
     for row in session.scalars(query):
         group = groups.setdefault((row.receiver, row.group_key), _Group())

@@ -65,6 +65,7 @@ _TITLES: dict[Reason, Bilingual] = {
 }
 # How many alerts one message tells in full; of the others it tells the number.
 _FULL_MAX = 20
+LOOKS_TOLD = 5  # of what to look at first, in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,18 @@ class AlertText:
     evidence: Mapping[str, Any] = field(default_factory=dict)
     explains: int = 0
     pictured: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LookText:
+    """All that a message says of one asset to look at. Texts are (Japanese, English)."""
+
+    asset_id: str
+    verdict: str
+    asset: Bilingual
+    municipality: Bilingual
+    reasons: Bilingual
+    look: Bilingual
 
 
 def pick(text: Bilingual, language: Language) -> str:
@@ -119,6 +132,35 @@ def asset_link(console_url: str, asset_id: str) -> str:
 def picture_link(console_url: str, finding_id: int) -> str:
     """The finding's evidence drawn, by way of the login, which whoever is logged in does not see."""
     return f"{console_url.rstrip('/')}/login?next=/api/v1/findings/{finding_id}/picture.svg"
+
+
+def look_link(console_url: str, event_id: str) -> str:
+    """The console's page of what to look at first after an event."""
+    return f"{console_url.rstrip('/')}/look?event={event_id}"
+
+
+def looks_title(said: Bilingual, looks: Sequence[LookText], language: Language) -> str:
+    """One line: what happened, and how many of the receiver's assets are to be looked at."""
+    count = sum(look.verdict == "look" for look in looks)
+    if language == "ja":
+        return f"【まず見る所】{pick(said, language)}: {count}件"
+    return f"[LOOK HERE FIRST] {pick(said, language)}: {count} asset{'s' if count > 1 else ''}"
+
+
+def looks_body(looks: Sequence[LookText], language: Language, console_url: str, event_id: str) -> str:
+    """The first ones with their reasons and what to look at; how many more; where the whole order is."""
+    first = [look for look in looks if look.verdict == "look"]
+    unknown = len(looks) - len(first)
+    lines = []
+    for number, look in enumerate(first[:LOOKS_TOLD], 1):
+        lines += [f"{number}. {pick(look.asset, language)} ({pick(look.municipality, language)})"]
+        lines += [f"   {text}" for text in (pick(look.reasons, language), pick(look.look, language)) if text]
+    if (more := len(first) - LOOKS_TOLD) > 0:
+        lines += [f"ほか{more}件" if language == "ja" else f"and {more} more"]
+    if unknown:
+        lines += [f"強さ不明 {unknown}件" if language == "ja" else f"not known how strong: {unknown}"]
+    colon = "：" if language == "ja" else ": "
+    return "\n".join([*lines, "", f"{word('link', language)}{colon}{look_link(console_url, event_id)}"]) + "\n"
 
 
 def title(

@@ -75,6 +75,12 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", "/api/v1/indicators/{name}"): "shown",
     ("GET", "/api/v1/triage/earthquake"): "shown",  # of an event, see below
     ("GET", "/api/v1/triage/storm"): "shown",
+    ("POST", "/api/v1/triage/events"): "acknowledge",
+    ("GET", "/api/v1/triage/events"): "shown",
+    ("GET", "/api/v1/triage/events/{event_id}"): "shown",
+    ("GET", "/api/v1/triage/events/{event_id}/looks"): "shown",
+    ("POST", "/api/v1/triage/events/{event_id}/looks/{asset_id}"): "acknowledge",
+    ("DELETE", "/api/v1/triage/events/{event_id}/looks/{asset_id}"): "acknowledge",
     ("GET", "/api/v1/stream"): "shown",  # what it shows: test_stream.py
 }
 SEEN: dict[str, set[str]] = {
@@ -116,6 +122,7 @@ async def test_without_a_login_nothing_but_401(world: World, method: str, path: 
         .replace("{user_id}", "u-crew")
         .replace("{device_id}", "dev-ueno-bridge")
         .replace("{command_id}", "1")
+        .replace("{event_id}", "eq-1")
     )
     answer = await world.ask(None, method, filled)
     assert answer.status_code == 401

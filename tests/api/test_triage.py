@@ -1,7 +1,11 @@
 """What to look at first, over HTTP; the access matrix has whose assets."""
 
+from typing import Any
+
 import pytest
 
+from satomori_analytics.triage.events import Looker
+from satomori_core.clock import now_us
 from support.api_world import World
 
 
@@ -38,3 +42,57 @@ async def test_a_municipality_where_one_sees_nothing_and_none_at_all_look_alike(
     answers = [await world.ask("d-crew", "GET", f"/api/v1/triage/storm?rain={p}=120") for p in ("kawabe", "nowhere")]
     assert [answer.status_code for answer in answers] == [422, 422]
     assert answers[0].json()["detail"].replace("kawabe", "nowhere") == answers[1].json()["detail"]
+
+
+async def test_a_told_event_is_kept_once_ordered_and_checked_off(world: World) -> None:
+    """Who sees an asset finds it in the order, counted from 1; the first who has looked is named to the second."""
+    told = {"id": "eq-1", "kind": "earthquake", "intensity": {"ueno": "6弱"}}
+    answers = [await world.ask("u-crew", "POST", "/api/v1/triage/events", json=told) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert answers[0].json() == answers[1].json()
+    again = await world.ask("u-crew", "POST", "/api/v1/triage/events", json={**told, "intensity": {"ueno": "7"}})
+    assert again.status_code == 422
+    assert Looker(world.context.engine, world.context.store, None).round(now_us()) == 1
+    items = (await world.ask("u-viewer", "GET", "/api/v1/triage/events")).json()["items"]
+    assert [(item["id"], item["state"], item["said_ja"], item["looked"]) for item in items] == [
+        ("eq-1", "ordered", "震度6弱（ueno 町）", 0)
+    ]
+    path = "/api/v1/triage/events/eq-1/looks"
+    looks = (await world.ask("u-crew", "GET", f"{path}?limit=999")).json()["items"]
+    assert [look["rank"] for look in looks] == list(range(1, len(looks) + 1))
+    assert looks[0]["verdict"] == "look"
+    assert items[0]["to_look"] == sum(look["verdict"] == "look" for look in looks)
+    bridge = f"{path}/ueno-bridge"
+    done = {"result": "needs_work", "note": "支承にひび"}
+    assert (await world.ask("u-viewer", "POST", bridge, json=done)).status_code == 403
+    assert (await world.ask("s-viewer", "POST", bridge, json=done)).status_code == 404
+    answer = (await world.ask("u-crew", "POST", bridge, json=done)).json()
+    assert (answer["looked_by"], answer["result"], answer["note"]) == ("u-crew", "needs_work", "支承にひび")
+    second = await world.ask("u-engineer", "POST", bridge, json=done)
+    assert second.status_code == 409
+    assert "u-crew" in second.json()["detail"]
+    assert (await world.ask("u-engineer", "DELETE", bridge)).json()["looked_by"] is None
+
+
+@pytest.mark.parametrize("user", ["u-viewer", "s-viewer"])
+async def test_only_crews_and_above_tell_events(world: World, user: str) -> None:
+    told = {"id": "eq-1", "kind": "earthquake", "latitude": 36.1, "longitude": 138.2, "magnitude": 6.5}
+    assert (await world.ask(user, "POST", "/api/v1/triage/events", json=told)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"kind": "earthquake"},
+        {"kind": "earthquake", "latitude": 36.1, "longitude": 138.2},
+        {"kind": "earthquake", "intensity": {"kawabe": "6弱"}},  # where the viewer sees nothing
+        {"kind": "storm", "gauges": True},  # which have nothing to say
+        {"kind": "storm", "intensity": {"ueno": "6弱"}},
+        {"kind": "storm", "rain": {"ueno": -1}},
+        {"kind": "tsunami"},
+    ],
+)
+async def test_a_told_event_that_is_wrong_is_not_kept(world: World, told: dict[str, Any]) -> None:
+    answer = await world.ask("u-crew", "POST", "/api/v1/triage/events", json={"id": "x-1", **told})
+    assert answer.status_code == 422
+    assert (await world.ask("u-crew", "GET", "/api/v1/triage/events/x-1")).status_code == 404

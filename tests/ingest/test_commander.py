@@ -1,6 +1,7 @@
 """Commands through a real `satomori ingest` and real brokers, to a gateway that speaks the wire by hand."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from sqlalchemy.orm import Session as Rows
 from satomori_core.broker import BrokerAddress
 from satomori_core.clock import SECOND_US, now_us
 from satomori_core.commands import Action
-from satomori_core.topics import subscription
+from satomori_core.topics import EVENT, subscription
 from satomori_ingest.broker_session import Subscription
 from satomori_ingest.commander import Commander
 from satomori_ingest.protocol import Identity
@@ -20,7 +21,7 @@ from satomori_ingest.service import open_stores
 from satomori_ingest.session import Session
 from satomori_sample.broker import end
 from satomori_store.commands import Order, issue
-from satomori_store.models import Actuator, Command
+from satomori_store.models import Actuator, Command, HazardEvent
 from satomori_store.registry import transaction
 from support.broker import embedded_broker
 from support.edge import until
@@ -122,6 +123,26 @@ async def test_a_reply_that_comes_while_ingest_is_dead_is_not_lost(tmp_path: Pat
             wanted = {"not_json", "not_command", "too_large", "unknown_command", "topic"}
             quarantine = ingest.stores.ledger.quarantine
             await until("each set aside", lambda: {entry.row.reason for entry in quarantine()} == wanted)
+
+
+async def test_a_told_event_is_kept_once(running: tuple[int, bool, IngestProcess]) -> None:
+    """What can't be read, and another event under the same id, are set aside with their reason."""
+    port, mqtt5, ingest = running
+
+    def told() -> dict[str, tuple[dict[str, Any], str, str]]:
+        with Rows(ingest.stores.registry) as session:
+            return {row.id: (row.told, row.told_by, row.state) for row in session.scalars(select(HazardEvent))}
+
+    quake = {"id": "eq-1", "kind": "earthquake", "intensity": {"town": "6弱"}}
+    other = {**quake, "intensity": {"town": "7"}}
+    async with field_hand(port, mqtt5=mqtt5) as hand:
+        payloads: tuple[Any, ...] = (quake, b"{", [], quake, other)
+        for payload in payloads:
+            body = payload if isinstance(payload, bytes) else json.dumps(payload)
+            await hand.client.publish(EVENT, body, qos=1)
+        await until("the event", lambda: told() == {"eq-1": (quake, "mqtt", "waiting")})
+        quarantine = ingest.stores.ledger.quarantine
+        await until("what is set aside", lambda: [entry.row.reason for entry in quarantine()] == ["event"] * 3)
 
 
 async def test_two_workers_send_a_command_once(tmp_path: Path) -> None:

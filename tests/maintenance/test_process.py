@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 
 from satomori_core.clock import now_us
 from satomori_store.databases import writing
-from satomori_store.models import Finding
+from satomori_store.events import record_event
+from satomori_store.models import Finding, FirstLook, HazardEvent
 from satomori_store.opening import open_registry
 from support.patience import PATIENCE_S
 from support.ports import free_ports
@@ -133,3 +134,41 @@ def test_report_and_test_commands(folder: Path, monkeypatch: pytest.MonkeyPatch)
     done = satomori("maintenance", "test", "nobody", *options)
     assert done.returncode == 2
     assert "known are hook" in done.stderr
+
+
+def test_after_an_event_a_receiver_is_told_once_what_to_look_at_first(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One message for all assets; killed and started again, and with a new order, nobody is told again."""
+    with webhook() as hook:
+        monkeypatch.setenv("HOOK_URL", f"json://127.0.0.1:{hook.port}/hook")
+        engine = open_registry(folder / "state", None)
+        fill_region(engine)
+        with writing(engine) as connection, Session(connection) as session:
+            record_event(session, {"id": "eq-1", "kind": "earthquake"}, "mqtt", now_us())
+            session.flush()
+            event = session.get_one(HazardEvent, "eq-1")
+            event.state, event.said_ja, event.said_en = "ordered", "震度6弱（上野町）", "JMA intensity 6-lower"
+            for rank, (asset, verdict) in enumerate((("bridge-1", "look"), ("paddy-1", "unknown")), 1):
+                session.add(FirstLook(
+                    event_id="eq-1", asset_id=asset, rank=rank, verdict=verdict, score=1.0, reasons_ja=["震度6弱"],
+                    reasons_en=["felt"], look_ja="支承を見る", look_en="the bearings",
+                ))  # fmt: skip
+            session.flush()
+        with maintenance(folder) as process:
+            wait_for("the message", lambda: count(hook, 1))
+            wait_for("its record", lambda: '"told"' in (folder / "log").read_text())
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait(PATIENCE_S)
+        # What is told after the restart shows that the round was made which would have told the event again.
+        add(engine, finding(at_us=now_us()))
+        with maintenance(folder):
+            wait_for("an alert", lambda: count(hook, 2))
+        engine.dispose()
+    [first, second] = hook.posts
+    assert first["title"] == "【まず見る所】震度6弱（上野町）: 1件"
+    assert "1. 一番橋 (上野町)" in first["message"]
+    assert "支承を見る" in first["message"]
+    assert "強さ不明 1件" in first["message"]
+    assert "/look?event=eq-1" in first["message"]
+    assert "新しい警報" in second["message"]

@@ -7,6 +7,7 @@ all else equal, a stronger event, a worse rating or one more finding never ranks
 import math
 import unicodedata
 from collections.abc import Collection, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -26,6 +27,11 @@ _LEVELS_SAID = {
     Level.WATCH: ("状態: 注意", "stands at watch"),
     Level.WARNING: ("状態: 警戒", "stands at warning"),
     Level.DANGER: ("状態: 危険", "stands at danger"),
+}
+WORDS: dict[Hazard, tuple[str, str, str]] = {
+    "rain": ("24時間雨量", "24-hour rain", "mm"),
+    "wind": ("最大風速", "wind", "m/s"),
+    "flood": ("浸水", "flooded", "m"),
 }
 _LARGEST: dict[Hazard, float] = {"earthquake": 7.5, "rain": 3000, "wind": 100, "flood": 50}
 
@@ -141,11 +147,7 @@ class _Strength:
                 f"震度{ja}（推定、震央から{self.km:.0f} km）",
                 f"JMA intensity {en} (estimated, {self.km:.0f} km off)",
             )
-        ja, en, unit = {
-            "rain": ("24時間雨量", "24-hour rain", "mm"),
-            "wind": ("最大風速", "wind", "m/s"),
-            "flood": ("浸水", "flooded", "m"),
-        }[self.hazard]
+        ja, en, unit = WORDS[self.hazard]
         return f"{ja}{self.value:g} {unit}", f"{en} {self.value:g} {unit}"
 
 
@@ -154,13 +156,17 @@ _Points = tuple[float, tuple[str, str]]
 
 def order(event: Event, subjects: Collection[Subject], rulebook: Rulebook) -> list[Ranked]:
     """All of them, those to look at first. Raise RejectedError where the event names a place without an asset."""
-    known = {subject.municipality for subject in subjects}
-    if strangers := event.places - known:
-        places = ", ".join(sorted(known)) or "none"
-        raise RejectedError("place", f"no asset lies in {', '.join(sorted(strangers))}; municipalities are {places}")
+    check_places(event.places, {subject.municipality for subject in subjects})
     judged = [_judge(subject, event, rulebook.of(subject.municipality)) for subject in subjects]
     judged.sort(key=lambda j: (VERDICTS.index(j.verdict), -j.points, j.subject.id))
     return [_ranked(rank, each) for rank, each in enumerate(judged, 1)]
+
+
+def check_places(places: AbstractSet[str], known: AbstractSet[str]) -> None:
+    """Raise RejectedError where one is not known as a municipality with an asset."""
+    if strangers := places - known:
+        there = ", ".join(sorted(known)) or "none"
+        raise RejectedError("place", f"no asset lies in {', '.join(sorted(strangers))}; municipalities are {there}")
 
 
 @dataclass(frozen=True, slots=True)
