@@ -2,7 +2,7 @@
 
 TRAIN: how many of the first rows, or what share of them, each is fitted on, as its users do; then its own threshold
 (PyOD's contamination of 10 %; for river's half-space trees, one row at a time, scaled to 0…1, the 95 % quantile of the
-scores of the learned rows' later half). ADTK's persistence detector says yes or no; STUMPY gives the distance of the
+scores of the learned rows' later half). ADTK's detectors say yes or no; STUMPY gives the distance of the
 newest window to the nearest one before it.
 """
 
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 _WINDOW = 32  # of STUMPY's windows, rows
+_SHIFT = 5  # rows on each side of a level shift, as in ADTK's own example; it has no default
 
 
 def half_space_trees(values: Any, train: int) -> tuple[Any, Any]:
@@ -35,12 +36,20 @@ def pyod(name: str, values: Any, train: int) -> tuple[Any, Any]:
     return score, score > model.threshold_
 
 
-def persist(values: Any, train: int) -> tuple[Any, Any]:
+def adtk(name: str, values: Any, train: int) -> tuple[Any, Any]:
+    """Yes or no. Where the learned rows have no season that it knows, the seasonal one says nothing."""
     pandas, detectors = importlib.import_module("pandas"), importlib.import_module("adtk.detector")
     series = pandas.Series(values[:, 0], index=pandas.date_range("2026-01-01", periods=len(values), freq="5min"))
-    model = detectors.PersistAD()
-    model.fit(series[:train])
+    model = getattr(detectors, name)(**({"window": _SHIFT} if name == "LevelShiftAD" else {}))
+    try:
+        model.fit(series[:train])
+    except Exception as error:  # ADTK raises nothing narrower
+        if name != "SeasonalAD" or "seasonality" not in str(error):
+            raise
+        return np.zeros(len(values)), np.zeros(len(values), bool)
     alarm = model.detect(series).fillna(0).to_numpy(dtype=float) > 0
+    if name == "LevelShiftAD":  # it looks at the rows that follow: said when the last of them is there
+        alarm = np.concatenate([np.zeros(_SHIFT - 1, bool), alarm[: 1 - _SHIFT]])
     return alarm.astype(float), alarm
 
 
@@ -64,10 +73,10 @@ def main(source: str, name: str, train: float, target: str) -> None:
             rows = int(train if train > 1 else train * len(values))
             if name in ("ECOD", "IForest"):
                 found = pyod(name, values, rows)
+            elif name in ("PersistAD", "SeasonalAD", "LevelShiftAD"):
+                found = adtk(name, values, rows)
             else:
-                found = {"HalfSpaceTrees": half_space_trees, "PersistAD": persist, "stumpi": matrix_profile}[name](
-                    values, rows
-                )
+                found = {"HalfSpaceTrees": half_space_trees, "stumpi": matrix_profile}[name](values, rows)
             told[key], told[f"{key}.alarm"] = found
     told["took"] = time.perf_counter() - started
     np.savez(target, **told)
