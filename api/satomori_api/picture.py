@@ -85,11 +85,8 @@ def _words(language: Language, channel: Mapping[str, Any], zone: str, at_us: int
         said, low, high = with_unit(channel["value"], unit), channel["low"], channel["high"]
     words = [f"{_name(language, channel)} {said}"]
     if low is not None and high is not None:
-        between = (
-            f"{with_unit(low, unit)}〜{with_unit(high, unit)}"
-            if ja
-            else f"{with_unit(low, unit)} to {with_unit(high, unit)}"
-        )
+        ends = list(dict.fromkeys([with_unit(low, unit), with_unit(high, unit)]))  # a trend leads to one value
+        between = ("〜" if ja else " to ").join(ends)
         words.append(f"{channel.get('band_ja', '平常なら') if ja else channel.get('band_en', 'normally')} {between}")
     return words
 

@@ -86,7 +86,7 @@ def test_as_a_file_it_stands_alone_and_says_what_against_what() -> None:
         assert told("ja", nothing, "Asia/Tokyo", 0) == ""
 
 
-@pytest.mark.parametrize(("language", "words"), [("ja", "見通し 2 m³/h〜2 m³/h"), ("en", "foreseen 2 m³/h to 2 m³/h")])
+@pytest.mark.parametrize(("language", "words"), [("ja", "見通し 2 m³/h"), ("en", "foreseen 2 m³/h")])
 def test_a_trend_is_drawn_on_to_where_it_leads(language: Any, words: str) -> None:
     """The line ends with the last value; from there the trend goes to the end. Silence has a gap and no trend."""
     at_us = np.arange(10) * MINUTE_US
@@ -98,7 +98,7 @@ def test_a_trend_is_drawn_on_to_where_it_leads(language: Any, words: str) -> Non
         x_last = [float(point.split(",")[0]) for point in re.findall('points="([^"]+)"', svg)[-1].split()][-1]
         assert 6 + 308 * 9 / 20 == pytest.approx(x_last, abs=0.1)
         assert svg.count('class="band"') == bands
-        assert (words in sentence) == bool(bands)
+        assert sentence.endswith(words) == bool(bands)
         assert " 5 m³/h" in sentence
 
 
