@@ -20,6 +20,7 @@ from satomori_dashboards.console.frame import browser_language, trouble
 from satomori_dashboards.console.gate import Gate, language_route
 from satomori_dashboards.console.inbox import add_inbox_page
 from satomori_dashboards.console.kit import MARK
+from satomori_dashboards.console.look import add_look_page
 from satomori_dashboards.console.region import add_region_page
 from satomori_dashboards.console.settings import ConsoleSettings
 from satomori_dashboards.console.texts import text
@@ -34,7 +35,7 @@ def mount(app: FastAPI, context: ApiContext) -> None:
     app.include_router(language_route(context))
     pages.colors(primary="#1c5a48", positive="#23784a", negative="#b3131f", warning="#c94f08")
     ui.add_css(STATIC / "console.css", shared=True)
-    for add in (add_region_page, add_assets_page, add_asset_page, add_inbox_page, add_devices_page):
+    for add in (add_region_page, add_assets_page, add_asset_page, add_look_page, add_inbox_page, add_devices_page):
         add(gate)
     add_pages_of_trouble()
     pages.add_middleware(TilesAllowed, tiles_url=settings.tiles_url)

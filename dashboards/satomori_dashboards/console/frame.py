@@ -22,7 +22,7 @@ from satomori_store.access import ForbiddenError
 
 T = TypeVar("T")
 
-TABS = (("region", "/"), ("assets", "/assets"), ("alerts", "/alerts"), ("devices", "/devices"))
+TABS = (("region", "/"), ("assets", "/assets"), ("alerts", "/alerts"), ("look", "/look"), ("devices", "/devices"))
 # A page that has its first figures by then is sent with them; else it is sent with placeholders.
 FIRST_LOAD_S = 1.5
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
@@ -11,12 +11,13 @@ from satomori_api.auth import COOKIE, check_same_origin
 from satomori_api.context import ApiContext
 from satomori_api.formatting import Language
 from satomori_api.queries import Queries
-from satomori_api.views import AlertView, FeedbackView
+from satomori_api.views import AlertView, EventView, FeedbackView, LookView
 from satomori_core.errors import NotFoundError
 from satomori_dashboards.console.settings import ConsoleSettings
 from satomori_dashboards.console.texts import LANGUAGES, named
 from satomori_store.access import ForbiddenError, Viewer, may
 from satomori_store.commands import Order, SamplingOrder
+from satomori_store.events import Result
 from satomori_store.feedback import Verdict
 
 COUNTED_MOST = 1000  # alerts in the tab's badge
@@ -75,6 +76,22 @@ class Gate:
         """Raise as `judge` does."""
         self._require_valid(visit)
         return self.queries.judging.unjudge(visit.viewer, alert_id)
+
+    def tell(self, visit: Visit, told: Mapping[str, Any]) -> EventView:
+        """Raise ForbiddenError or RejectedError."""
+        self._require_valid(visit)
+        return self.queries.looking.tell(visit.viewer, told)
+
+    def looked(self, visit: Visit, event_id: str, asset_id: str, result: Result | None) -> LookView:
+        """Raise ConflictError, ForbiddenError or NotFoundError."""
+        self._require_valid(visit)
+        return self.queries.looking.looked(visit.viewer, event_id, asset_id, result)
+
+    def towns(self, visit: Visit) -> list[tuple[str, str]]:
+        """Municipalities where the visitor sees an asset: (id, name)."""
+        names = self.organisation_names(visit)
+        there = {asset.municipality_id for asset in self.queries.assets(visit.viewer)}
+        return [(town, names.get(town, town)) for town in sorted(there)]
 
     def _require_valid(self, visit: Visit) -> None:
         if not self.still_valid(visit):

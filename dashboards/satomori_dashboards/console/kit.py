@@ -43,6 +43,8 @@ ICONS = {
     "region": f'<path {_STROKE} d="M3 6.5l6-2.5 6 2.5 6-2.5v13.5L15 20l-6-2.5L3 20zM9 4v13.5M15 6.5V20"/>',
     "assets": f'<path {_STROKE} d="M4 6h16M4 12h16M4 18h16"/>',
     "alerts": f'<path {_STROKE} d="M6 16V11a6 6 0 1 1 12 0v5l1.6 2H4.4zM10 21h4"/>',
+    "look": f'<path {_STROKE} d="M12 21s-6.5-6-6.5-11.200a6.5 6.5 0 0 1 13 0C18.5 15 12 21 12 21z"/>'
+    '<circle cx="12" cy="9.8" r="2.2" fill="currentColor"/>',
     "devices": f'<path {_STROKE} d="M12 13v8M8 21h8M7.8 15.2a6 6 0 1 1 8.4 0M4.9 18a10 10 0 1 1 14.2 0"/>'
     '<circle cx="12" cy="11" r="1.8" fill="currentColor"/>',
     "account": f'<circle {_STROKE} cx="12" cy="8.5" r="4"/><path {_STROKE} d="M4.5 20.5c1-4 4-6 7.5-6s6.5 2 7.5 6"/>',
