@@ -15,6 +15,7 @@ from sqlalchemy import Engine, func, select
 
 from satomori_analytics.condition.region import Condition, by_urgency, conditions, load_structures
 from satomori_analytics.peers.region import Comparison, compare_all, load_region
+from satomori_analytics.playbook import Playbooks
 from satomori_analytics.triage.order import Event, Ranked, Subject, order
 from satomori_analytics.triage.region import NONE_OPEN, load_open
 from satomori_analytics.triage.rules import Rulebook
@@ -158,20 +159,27 @@ class Queries:
         ]  # fmt: skip
         return order(event, subjects, rulebook)
 
-    def condition(self, viewer: Viewer, asset_id: str) -> list[Condition]:
-        """How a structure stands; none for an asset of a class that has no condition. Raise NotFoundError."""
+    def condition(self, viewer: Viewer, asset_id: str, playbooks: Playbooks | None = None) -> list[Condition]:
+        """How a structure stands, by these limits; none where its class has no condition. Raise NotFoundError."""
         with self._sight.session() as session:
             self._sight.asset(session, viewer, asset_id)
         with self.observing.store() as store:
-            return conditions(self._engine, store, load_structures(self._engine, [asset_id]), self._clock())
+            return conditions(self._engine, store, load_structures(self._engine, [asset_id]), self._clock(), playbooks)
 
     def conditions(
-        self, viewer: Viewer, *, class_: str | None = None, municipality: str | None = None, group: str | None = None
-    ) -> list[Condition]:  # fmt: skip
+        self,
+        viewer: Viewer,
+        playbooks: Playbooks | None = None,
+        *,
+        class_: str | None = None,
+        municipality: str | None = None,
+        group: str | None = None,
+    ) -> list[Condition]:
         """How the viewer's structures stand, the most urgent first, without what is drawn of each."""
         ids = [view.id for view in self.assets(viewer, class_=class_, municipality=municipality, group=group)]
         with self.observing.store() as store:
-            return by_urgency(conditions(self._engine, store, load_structures(self._engine, ids), self._clock()))
+            structures = load_structures(self._engine, ids)
+            return by_urgency(conditions(self._engine, store, structures, self._clock(), playbooks))
 
     def peers(self, viewer: Viewer, asset_id: str) -> list[Comparison]:
         """The asset against its like; of those, statistics only, whoever owns them. Raise NotFoundError."""

@@ -5,10 +5,12 @@ import pytest
 
 from satomori_analytics.condition.ageing import expect, rating_of
 from satomori_analytics.condition.measured import Days, Measured, measure
+from satomori_analytics.condition.reach import reaches
 from satomori_analytics.condition.region import by_urgency, conditions, load_structures, members_of
-from satomori_analytics.condition.telling import ageing_text, measured_text, sewer_text
+from satomori_analytics.condition.telling import ageing_text, measured_text, reach_text, sewer_text
 from satomori_analytics.condition.trend import interval, theil_sen
 from satomori_analytics.condition.urgency import sewer_urgency_of
+from satomori_analytics.playbook_files import load_playbooks
 from satomori_core.clock import DAY_US, HOUR_US
 from support.analytics_region import NOON_US, Region
 
@@ -170,3 +172,32 @@ def test_the_most_urgent_of_all_municipalities_comes_first(region: Region) -> No
     (shaking,) = found[2].measured
     assert (shaking.days, shaking.series, shaking.grade) == (19, (), "C")
     assert members_of(region.registry, "no such group") == []
+
+
+def crack(days: int, a_year: float, start: float = 0.1) -> Days:
+    rng = np.random.default_rng(8)
+    width = start + a_year * np.arange(days) / 365.25 + rng.normal(0, 0.002, days)
+    return Days(0, {"crack_width": width}, {})
+
+
+@pytest.mark.parametrize(("days", "a_year", "told"), [(400, 0.02, True), (400, 0.0, False), (200, 0.02, False)])
+def test_a_sure_trend_says_when_the_playbooks_limit_is_reached(days: int, a_year: float, told: bool) -> None:
+    """From 0.1 mm by 0.02 mm a year 0.3 mm are reached ten years after the first day; half a year says nothing."""
+    found = one(measure("bridge", crack(days, a_year)))
+    made = reaches(found, load_playbooks().of("bridge", ""), {})
+    assert bool(made) == told
+    for reach in made:
+        assert reach.years == pytest.approx(10 - 397 / 365.25, rel=0.05)
+        assert reach.low < reach.years < reach.high
+        assert "0.3 mm" in reach_text(reach)[0]
+        assert "years (90 % interval" in reach_text(reach)[1]
+
+
+def test_the_assets_own_limit_stands_first_and_may_be_passed() -> None:
+    tilt = Days(0, {"tilt": np.full(30, 0.5) + np.arange(30) * 1e-6}, {})
+    found = one(measure("bridge", tilt))
+    playbook = load_playbooks().of("bridge", "")
+    assert reaches(found, playbook, {}) == []  # without an own value there is none
+    (passed,) = reaches(found, playbook, {"tilt_danger_deg": "０.４"})
+    assert (passed.bound, passed.years) == (0.4, 0.0)
+    assert "is passed" in reach_text(passed)[1]

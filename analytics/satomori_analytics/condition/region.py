@@ -9,8 +9,10 @@ from sqlalchemy.orm import Session
 
 from satomori_analytics.condition.ageing import Ageing, expect, rating_of
 from satomori_analytics.condition.measured import CLASSES, Days, Measured, measure
+from satomori_analytics.condition.reach import Reach, reaches
 from satomori_analytics.condition.urgency import likely, sewer_urgency_of, urgency_of
 from satomori_analytics.indicators.base import Floats
+from satomori_analytics.playbook import Playbook, Playbooks
 from satomori_core.clock import DAY_US, HOUR_US, to_datetime
 from satomori_core.vocabulary import Quality
 from satomori_store.databases import reading
@@ -39,6 +41,7 @@ class Condition:
     built_year: int | None
     measured: tuple[Measured, ...]
     ageing: tuple[Ageing, ...]
+    reaches: tuple[Reach, ...]
 
 
 def members_of(engine: Engine, group: str) -> list[str]:
@@ -57,8 +60,10 @@ def load_structures(engine: Engine, wanted: Iterable[str] | None = None) -> list
     return [asset for asset in found if names is None or asset.id in names]
 
 
-def conditions(engine: Engine, store: ObservationStore, assets: Sequence[Asset], now_us: int) -> list[Condition]:
-    """From whole days before now."""
+def conditions(
+    engine: Engine, store: ObservationStore, assets: Sequence[Asset], now_us: int, playbooks: Playbooks | None = None
+) -> list[Condition]:  # fmt: skip
+    """From whole days before now. Without playbooks no limits are known, and so none that are reached."""
     with reading(engine) as connection, Session(connection) as session:
         query = select(Datastream.asset_id, Datastream.metric, Datastream.id).where(
             Datastream.asset_id.in_([asset.id for asset in assets])
@@ -68,7 +73,13 @@ def conditions(engine: Engine, store: ObservationStore, assets: Sequence[Asset],
     for asset_id, metric, number in rows:
         streams.setdefault(asset_id, {})[metric] = number  # the newest, since a swapped probe makes a new one
     year = to_datetime(now_us).year
-    return [_condition(asset, _days(store, asset, streams.get(asset.id, {}), now_us), year) for asset in assets]
+    return [
+        _condition(
+            asset, _days(store, asset, streams.get(asset.id, {}), now_us), year,
+            None if playbooks is None else playbooks.of(asset.class_, asset.municipality_id),
+        )
+        for asset in assets
+    ]  # fmt: skip
 
 
 def by_urgency(found: Iterable[Condition]) -> list[Condition]:
@@ -77,13 +88,14 @@ def by_urgency(found: Iterable[Condition]) -> list[Condition]:
     return [replace(c, measured=tuple(replace(m, at_us=(), series=()) for m in c.measured)) for c in ordered]
 
 
-def _condition(asset: Asset, days: Days, year: int) -> Condition:
+def _condition(asset: Asset, days: Days, year: int, playbook: Playbook | None) -> Condition:
     measured, rating = tuple(measure(asset.class_, days)), rating_of(asset.attributes)
     sewer = sewer_urgency_of(asset.attributes) if asset.class_ == "sewer_span" else None
     ageing = tuple(expect(rating, None if asset.built_year is None else max(year - asset.built_year, 0)))
     return Condition(
         asset.id, asset.class_, asset.municipality_id, rating, sewer, urgency_of(rating, sewer, measured),
         asset.built_year, measured, ageing,
+        tuple(reach for found in measured for reach in reaches(found, playbook, asset.attributes)),
     )  # fmt: skip
 
 

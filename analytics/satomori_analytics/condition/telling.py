@@ -4,7 +4,9 @@ from collections.abc import Mapping
 
 from satomori_analytics.condition.ageing import Ageing
 from satomori_analytics.condition.measured import Kind, Measured
-from satomori_analytics.sentences import amount
+from satomori_analytics.condition.reach import Reach
+from satomori_analytics.playbook import LEVELS
+from satomori_analytics.sentences import LEVEL_EN, LEVEL_JA, amount
 from satomori_core.metrics import catalogue
 
 _NAMES: Mapping[Kind, tuple[str, str]] = {
@@ -65,4 +67,17 @@ def sewer_text(urgency: str) -> tuple[str, str]:
     return (
         f"緊急度{urgency}（腐食・たるみ・破損のランクから）",
         f"urgency {urgency} by its ranks of corrosion, sag and cracks",
+    )
+
+
+def reach_text(found: Reach) -> tuple[str, str]:
+    metric, level = catalogue()[found.metric], LEVELS[found.level]
+    bound = amount(found.bound, found.unit)
+    ja, en = f"{metric.ja}の基準 {bound}（{LEVEL_JA[level]}）", f"{metric.en}'s limit {bound} ({LEVEL_EN[level]})"
+    if found.years == 0:
+        return f"{ja}を超えている", f"{en} is passed"
+    years, low, high = (f"{value:.2g}" for value in (found.years, found.low, found.high))
+    return (
+        f"{ja}に約{years}年で達する見込み（90%区間 {low}〜{high}年、これまでの傾向が続く場合）",
+        f"{en} is reached in about {years} years (90 % interval {low} to {high}) if the trend goes on",
     )
