@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import Request, Response
 from nicegui import run, ui
 
-from satomori_analytics.condition.telling import ageing_text, measured_text
+from satomori_analytics.condition.telling import ageing_text, measured_text, sewer_text
 from satomori_analytics.peers.region import Comparison
 from satomori_analytics.peers.telling import sentence
 from satomori_api.formatting import Language, moment
@@ -123,6 +123,8 @@ def condition_of(language: Language, queries: Queries, viewer: Viewer, asset_id:
     for found in queries.condition(viewer, asset_id):
         if found.rating is not None:
             told.append(text(language, "asset.rating", rating=found.rating))
+        if found.sewer_urgency is not None:
+            told.append(sewer_text(found.sewer_urgency)[place])
         told += [measured_text(each)[place] for each in found.measured]
         told += [ageing_text(each)[place] for each in found.ageing]
     return tuple(told)
