@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from satomori_analytics.condition.ageing import expect, rating_of
+from satomori_analytics.condition.cli import condition
 from satomori_analytics.condition.measured import Days, Measured, measure
 from satomori_analytics.condition.reach import reaches
 from satomori_analytics.condition.region import by_urgency, conditions, load_structures, members_of
@@ -12,6 +14,7 @@ from satomori_analytics.condition.trend import interval, theil_sen
 from satomori_analytics.condition.urgency import sewer_urgency_of
 from satomori_analytics.playbook_files import load_playbooks
 from satomori_core.clock import DAY_US, HOUR_US
+from satomori_core.errors import SettingsError
 from support.analytics_region import NOON_US, Region
 
 MIDNIGHT_US = NOON_US // DAY_US * DAY_US
@@ -201,3 +204,17 @@ def test_the_assets_own_limit_stands_first_and_may_be_passed() -> None:
     (passed,) = reaches(found, playbook, {"tilt_danger_deg": "０.４"})
     assert (passed.bound, passed.years) == (0.4, 0.0)
     assert "is passed" in reach_text(passed)[1]
+
+
+def test_the_command_lists_one_class_and_refuses_what_there_is_not(region: Region) -> None:
+    region.add_asset("old", "bridge", ["tilt"], interval_s=3600, attributes={"健全度": "III"})
+    region.add_asset("slope", "slope", ["tilt"], interval_s=3600)
+    state = ["--state", str(region.state)]
+    shown = CliRunner().invoke(condition, [*state, "--class", "bridge", "--language", "en"])
+    assert shown.exit_code == 0
+    assert "old" in shown.output
+    assert "IV or worse" in shown.output
+    assert "slope" not in shown.output
+    for wrong in (["--class", "bridg"], ["--group", "nobody"]):
+        refused = CliRunner().invoke(condition, [*state, *wrong])
+        assert isinstance(refused.exception, SettingsError)
