@@ -5,6 +5,9 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from satomori_analytics.playbook import Playbooks
+from satomori_analytics.playbook_files import load_playbooks
+from satomori_analytics.settings import load_analytics
 from satomori_api.accounts import Accounts
 from satomori_api.queries import Queries
 from satomori_api.settings import ApiSettings
@@ -25,6 +28,10 @@ class ApiContext:
     state: Path
     config: Path | None
     more_stores: tuple[ObservationStore, ...] = ()
+
+    def playbooks(self) -> Playbooks:
+        """Read anew each time: they are asked for rarely, and an edited limit holds at once. Raise SettingsError."""
+        return load_playbooks(load_analytics(self.config).playbooks_dir)
 
     def close(self) -> None:
         for store in (self.store, *self.more_stores):

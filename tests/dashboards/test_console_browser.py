@@ -33,6 +33,7 @@ PAGES = {
     "asset": "/asset/bridge-aoba",
     "asset-without-news": "/asset/sewer-mitsu",
     "asset-operated": "/asset/pond-oike",
+    "condition": "/condition",
     "alerts": "/alerts",
     "alerts-resolved": "/alerts?state=resolved",
     "look": "/look",
@@ -204,6 +205,21 @@ def test_the_region_shows_the_worst_first_by_shape_and_word(desk: BrowserContext
     worst.click()
     page.wait_for_url("**/assets?municipality=mitsumine&class=slope")
     expect(page.locator("a.row-link")).to_have_count(1)
+
+
+def test_structures_stand_by_urgency_and_are_narrowed_down(desk: BrowserContext) -> None:
+    """From the assets page to all eight structures, then one class of them, then one of these."""
+    page = look(desk, "/assets")
+    page.get_by_role("link", name="施設の状態の一覧").click()
+    page.wait_for_url("**/condition")
+    rows = page.locator("table.conditions tbody tr")
+    expect(rows).to_have_count(8)
+    page.select_option("#filter-class", "slope")
+    page.wait_for_url("**class=slope**")
+    expect(rows).to_have_count(2)
+    expect(rows.filter(has_text="県道52号 法面")).to_contain_text("1年あたり")
+    rows.filter(has_text="県道52号 法面").get_by_role("link").click()
+    page.wait_for_url("**/asset/slope-mitsu")
 
 
 def test_the_map_is_useful_without_its_tiles(desk: BrowserContext) -> None:

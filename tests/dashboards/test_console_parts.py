@@ -7,6 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from satomori_analytics.condition.ageing import expect
+from satomori_analytics.condition.measured import Measured
+from satomori_analytics.condition.reach import Reach
+from satomori_analytics.condition.region import Condition
+from satomori_analytics.condition.trend import Trend
+from satomori_analytics.condition.urgency import worst_of
 from satomori_api.formatting import moment, number, with_unit
 from satomori_api.views import AssetView, AuditView, ForecastView, OrganisationView, QuarantineView
 from satomori_core.clock import DAY_US, HOUR_US, MINUTE_US, SECOND_US, from_iso
@@ -17,6 +23,7 @@ from satomori_dashboards.console import chart
 from satomori_dashboards.console.app import STATIC, TilesAllowed
 from satomori_dashboards.console.asset import Coming, coming_of, evident_limits
 from satomori_dashboards.console.assets import parse_level
+from satomori_dashboards.console.condition import standing_of
 from satomori_dashboards.console.devices import adopt_commands, piles_of, ranges, streams_of
 from satomori_dashboards.console.formatting import age
 from satomori_dashboards.console.gate import local_path
@@ -33,6 +40,37 @@ ASSET = AssetView(
     time_zone="Asia/Tokyo", level=Level.GOOD, level_reason="", since_us=None, groups=(),
 )  # fmt: skip
 NAMES = {"ueno": "上野町", "kawabe": "川辺村"}
+
+
+# ------------------------------------------------------------------ condition
+
+CREEP = Measured("movement", "tilt", "deg", 1.2, 1.1, 1.3, Trend(0.5, 0.4, 0.6), None, 90, (), (), "")
+SHAKES = replace(CREEP, kind="vibration", metric="vibration", unit="mm/s", rate=None, grade="A")
+LIMIT = Reach("tilt", "tilt_high", "warning", 2.2, "deg", 2.0, 1.7, 2.5, "")
+
+
+def test_the_worst_measured_is_of_the_worst_class_then_the_nearest_to_a_limit_then_surely_changing() -> None:
+    still = replace(CREEP, metric="crack_width", rate=Trend(0.1, -0.2, 0.4))
+    assert worst_of([], []) is None
+    assert worst_of([still, CREEP], []) == CREEP
+    assert worst_of([CREEP, still], [replace(LIMIT, metric="crack_width")]) == still
+    assert worst_of([CREEP, SHAKES], [LIMIT]) == CREEP
+    bad = replace(SHAKES, grade="D")
+    assert worst_of([CREEP, bad], [LIMIT]) == bad
+
+
+def test_a_structures_line_tells_the_nearest_limit_and_ten_years_and_nothing_that_is_not_known() -> None:
+    ageing = tuple(expect("II", None))
+    found = Condition("bridge-1", "bridge", "ueno", "II", None, 1, 1970, (SHAKES, CREEP), ageing,
+                      (replace(LIMIT, years=9.0), LIMIT))  # fmt: skip
+    ja, en = (standing_of(language, found, ASSET, NAMES) for language in LANGUAGES)
+    assert (ja.name, ja.sub, ja.href, ja.rating) == ("一番橋", "上野町 · 橋梁", "/asset/bridge-1", "II")
+    assert "1年あたり +0.5（+0.4〜+0.6" in ja.measured
+    assert "約2年で達する" in ja.reach
+    assert "about 2 years" in en.reach
+    assert ja.ageing.startswith("10年後に健全度III以上")
+    bare = standing_of("ja", replace(found, rating=None, measured=(), ageing=(), reaches=()), ASSET, NAMES)
+    assert (bare.rating, bare.measured, bare.reach, bare.ageing) == ("", "", "", "")
 
 
 # ------------------------------------------------------------------ words

@@ -1,11 +1,13 @@
 """How soon a structure calls for action, to order assets of all municipalities by: standards' classes only. Pure."""
 
+import math
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from satomori_analytics.condition.ageing import Ageing
 from satomori_analytics.condition.measured import Kind, Measured
+from satomori_analytics.condition.reach import Reach
 from satomori_analytics.indicators.structures import sewer_urgency
 
 # 3 at once, 2 soon, 1 in time, 0 nothing known that calls for it. The classes' own words: 健全度 IV 緊急,
@@ -36,8 +38,25 @@ def sewer_urgency_of(attributes: Mapping[str, Any]) -> str | None:
 
 def urgency_of(rating: str | None, sewer: str | None, measured: Iterable[Measured]) -> int:
     """0 to 3: that of the worst class among them."""
-    grades = (_OF_GRADE.get(found.kind, {}).get(found.grade or "", 0) for found in measured)
+    grades = (_of_grade(found) for found in measured)
     return max(_OF_RATING.get(rating or "", 0), _OF_SEWER.get(sewer or "", 0), *grades, 0)
+
+
+def _of_grade(found: Measured) -> int:
+    return _OF_GRADE.get(found.kind, {}).get(found.grade or "", 0)
+
+
+def worst_of(measured: Sequence[Measured], reaches: Iterable[Reach]) -> Measured | None:
+    """What to tell where there is room for one: by its class, then the nearest limit, then what surely changes."""
+    years: dict[str, float] = {}
+    for reach in reaches:
+        years[reach.metric] = min(reach.years, years.get(reach.metric, math.inf))
+
+    def rank(found: Measured) -> tuple[int, float, bool]:
+        sure = found.rate is not None and (found.rate.low > 0 or found.rate.high < 0)
+        return -_of_grade(found), years.get(found.metric, math.inf), not sure
+
+    return min(measured, key=rank, default=None)
 
 
 def likely(ageing: Sequence[Ageing]) -> float:

@@ -6,11 +6,7 @@ from fastapi import APIRouter, Query
 
 from satomori_analytics.condition.region import Condition
 from satomori_analytics.peers.region import Comparison
-from satomori_analytics.playbook import Playbooks
-from satomori_analytics.playbook_files import load_playbooks
-from satomori_analytics.settings import load_analytics
 from satomori_api.auth import Context, TheViewer
-from satomori_api.context import ApiContext
 from satomori_api.routes.inputs import Word
 from satomori_api.routes.paging import Page
 from satomori_api.views import AssetDetail, AssetView, GroupView, OrganisationView, SiteView, StatusCell
@@ -60,7 +56,7 @@ def asset(viewer: TheViewer, context: Context, asset_id: str) -> Any:  # noqa: A
 @router.get("/assets/{asset_id}/condition", response_model=page_of(Condition), summary="Condition / 施設の状態")
 def condition(*, viewer: TheViewer, context: Context, page: Page, asset_id: str) -> dict[str, Any]:
     """What a structure measures, its legal rating beside it, and the chance of a worse one; one item, or none."""
-    return page.of(context.queries.condition(viewer, asset_id, _playbooks(context)))
+    return page.of(context.queries.condition(viewer, asset_id, context.playbooks()))
 
 
 @router.get("/condition", response_model=page_of(Condition), summary="Condition of structures / 施設の状態の一覧")
@@ -75,7 +71,7 @@ def conditions(
 ) -> dict[str, Any]:
     """Structures of all municipalities that you see, the most urgent first; the series are with each asset alone."""
     found = context.queries.conditions(
-        viewer, _playbooks(context), class_=class_, municipality=municipality, group=group
+        viewer, context.playbooks(), class_=class_, municipality=municipality, group=group
     )
     return page.of(found)
 
@@ -98,8 +94,3 @@ def groups(viewer: TheViewer, context: Context, page: Page) -> dict[str, Any]:
 def group_status(viewer: TheViewer, context: Context, page: Page) -> dict[str, Any]:
     """Worst first. `counts`: how many stand at good, unknown, watch, warning, danger."""
     return page.of(context.queries.group_status(viewer))
-
-
-def _playbooks(context: ApiContext) -> Playbooks:
-    """Read anew each time: it is asked for rarely, and an edited limit holds at once."""
-    return load_playbooks(load_analytics(context.config).playbooks_dir)

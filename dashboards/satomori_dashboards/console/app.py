@@ -15,6 +15,7 @@ from satomori_core.errors import UnavailableError
 from satomori_core.settings import load_settings
 from satomori_dashboards.console.asset import add_asset_page
 from satomori_dashboards.console.assets import add_assets_page
+from satomori_dashboards.console.condition import add_condition_page
 from satomori_dashboards.console.devices import add_devices_page
 from satomori_dashboards.console.frame import browser_language, trouble
 from satomori_dashboards.console.gate import Gate, language_route
@@ -35,7 +36,10 @@ def mount(app: FastAPI, context: ApiContext) -> None:
     app.include_router(language_route(context))
     pages.colors(primary="#1c5a48", positive="#23784a", negative="#b3131f", warning="#c94f08")
     ui.add_css(STATIC / "console.css", shared=True)
-    for add in (add_region_page, add_assets_page, add_asset_page, add_look_page, add_inbox_page, add_devices_page):
+    for add in (
+        add_region_page, add_assets_page, add_asset_page, add_condition_page, add_look_page, add_inbox_page,
+        add_devices_page,
+    ):  # fmt: skip
         add(gate)
     add_pages_of_trouble()
     pages.add_middleware(TilesAllowed, tiles_url=settings.tiles_url)

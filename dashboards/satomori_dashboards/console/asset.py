@@ -9,12 +9,11 @@ from typing import Any
 from fastapi import Request, Response
 from nicegui import run, ui
 
-from satomori_analytics.condition.telling import ageing_text, measured_text, sewer_text
+from satomori_analytics.condition.telling import ageing_text, measured_text, reach_text, sewer_text
 from satomori_analytics.peers.region import Comparison
 from satomori_analytics.peers.telling import sentence
 from satomori_api.formatting import Language, moment
 from satomori_api.picture import among, drawings
-from satomori_api.queries import Queries
 from satomori_api.views import AlertView, AssetDetail, DatastreamView, FindingView, ForecastView
 from satomori_core.clock import DAY_US, now_us
 from satomori_core.errors import NotFoundError, UnavailableError
@@ -117,15 +116,16 @@ def evidence_of(language: Language, detail: AssetDetail, at_us: int) -> tuple[tu
     return tuple(islice(drawn, _DRAWINGS_MOST))
 
 
-def condition_of(language: Language, queries: Queries, viewer: Viewer, asset_id: str) -> tuple[str, ...]:
-    """Its rating, what is measured of it, how it may age; a sentence each."""
+def condition_of(language: Language, gate: Gate, viewer: Viewer, asset_id: str) -> tuple[str, ...]:
+    """Its rating, what is measured of it, which limits that reaches, how it may age; a sentence each."""
     place, told = 0 if language == "ja" else 1, list[str]()
-    for found in queries.condition(viewer, asset_id):
+    for found in gate.queries.condition(viewer, asset_id, gate.playbooks()):
         if found.rating is not None:
             told.append(text(language, "asset.rating", rating=found.rating))
         if found.sewer_urgency is not None:
             told.append(sewer_text(found.sewer_urgency)[place])
         told += [measured_text(each)[place] for each in found.measured]
+        told += [reach_text(each)[place] for each in found.reaches]
         told += [ageing_text(each)[place] for each in found.ageing]
     return tuple(told)
 
@@ -328,7 +328,7 @@ class AssetPage:
         if at_us // DAY_US != self._daily_of:
             language, queries, viewer = self.frame.language, self.frame.gate.queries, self.frame.visit.viewer
             peers = peers_of(language, queries.peers(viewer, self.id))
-            self._daily = Daily(condition_of(language, queries, viewer, self.id), peers)
+            self._daily = Daily(condition_of(language, self.frame.gate, viewer, self.id), peers)
             self._daily_of = at_us // DAY_US
         return self._daily
 
@@ -349,6 +349,7 @@ class AssetPage:
         with tag("div", "card"):
             with tag("div", "card-head"):
                 tag("h2", text=self.frame.word("asset.condition"))
+                tag("a", text=self.frame.word("condition.all"), href="/condition")
             with tag("ul", "told"):
                 for sentence in told:
                     tag("li", text=sentence)

@@ -16,6 +16,9 @@ from satomori_dashboards.console.gate import Gate
 from satomori_dashboards.console.kit import Section, empty, glyph, tag
 from satomori_dashboards.console.texts import class_word, level_word, named, text
 
+# Per filter, (value, word) of what there is to choose.
+Choices = tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Filter:
@@ -40,11 +43,9 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """`choices`: per filter, (value, word) of what there is to choose."""
-
     rows: tuple[Row, ...]
     total: int
-    choices: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+    choices: Choices
 
 
 def parse_level(given: str) -> Level | None:
@@ -66,7 +67,7 @@ def row_of(language: Language, asset: AssetView, towns: Mapping[str, str], at_us
 
 def choices_of(
     language: Language, assets: Sequence[AssetView], towns: Mapping[str, str], groups: Mapping[str, str]
-) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
+) -> Choices:
     towns_there = sorted({asset.municipality_id for asset in assets})
     classes = sorted({asset.class_ for asset in assets})
     levels = sorted({asset.level for asset in assets}, reverse=True)
@@ -78,6 +79,21 @@ def choices_of(
     )
 
 
+def draw_choices(frame: Frame, choices: Choices, chosen: Mapping[str, str]) -> None:
+    """A select for each filter, which sends the form that it stands in."""
+    for name, values in choices:
+        with tag("div", "field"):
+            tag("label", text=frame.word(f"assets.{name}"), for_=f"filter-{name}")
+            select = tag("select", "input", id=f"filter-{name}", name=name)
+            select.props["onchange"] = "this.form.requestSubmit()"
+            with select:
+                tag("option", text=frame.word("assets.all"), value="")
+                for value, shown in values:
+                    option = tag("option", text=shown, value=value)
+                    if value == chosen[name]:
+                        option.props["selected"] = True
+
+
 class AssetsPage:
     def __init__(self, frame: Frame, wanted: Filter) -> None:
         self.frame = frame
@@ -85,6 +101,7 @@ class AssetsPage:
 
     def build(self) -> None:
         self.frame.head(self.frame.word("assets.title"))
+        tag("a", "btn", text=self.frame.word("condition.all"), href="/condition")
         with tag("form", "card filters", method="get", action="/assets", role="search"):
             with tag("div", "field"):
                 tag("label", text=self.frame.word("assets.search"), for_="search")
@@ -119,7 +136,7 @@ class AssetsPage:
         self.count.show((len(listing.rows), listing.total))
         self.rows.show(listing.rows)
 
-    def draw_choices(self, choices: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]) -> None:
+    def draw_choices(self, choices: Choices) -> None:
         level = self.wanted.level
         chosen = {
             "municipality": self.wanted.municipality,
@@ -127,17 +144,7 @@ class AssetsPage:
             "level": "" if level is None else str(int(level)),
             "group": self.wanted.group,
         }
-        for name, values in choices:
-            with tag("div", "field"):
-                tag("label", text=self.frame.word(f"assets.{name}"), for_=f"filter-{name}")
-                select = tag("select", "input", id=f"filter-{name}", name=name)
-                select.props["onchange"] = "this.form.requestSubmit()"
-                with select:
-                    tag("option", text=self.frame.word("assets.all"), value="")
-                    for value, shown in values:
-                        option = tag("option", text=shown, value=value)
-                        if value == chosen[name]:
-                            option.props["selected"] = True
+        draw_choices(self.frame, choices, chosen)
 
     def draw_count(self, counts: tuple[int, int]) -> None:
         count, total = counts

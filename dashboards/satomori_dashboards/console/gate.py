@@ -7,12 +7,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
+from satomori_analytics.playbook import Playbooks
 from satomori_api.auth import COOKIE, check_same_origin
 from satomori_api.context import ApiContext
 from satomori_api.formatting import Language
 from satomori_api.queries import Queries
 from satomori_api.views import AlertView, EventView, FeedbackView, LookView
-from satomori_core.errors import NotFoundError
+from satomori_core.errors import NotFoundError, SettingsError
 from satomori_dashboards.console.settings import ConsoleSettings
 from satomori_dashboards.console.texts import LANGUAGES, named
 from satomori_store.access import ForbiddenError, Viewer, may
@@ -86,6 +87,13 @@ class Gate:
         """Raise ConflictError, ForbiddenError or NotFoundError."""
         self._require_valid(visit)
         return self.queries.looking.looked(visit.viewer, event_id, asset_id, result)
+
+    def playbooks(self) -> Playbooks | None:
+        """The limits as they are now; None where they can't be read, so that a slip in one leaves the pages whole."""
+        try:
+            return self._context.playbooks()
+        except SettingsError:
+            return None
 
     def towns(self, visit: Visit) -> list[tuple[str, str]]:
         """Municipalities where the visitor sees an asset: (id, name)."""

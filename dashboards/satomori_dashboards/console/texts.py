@@ -124,6 +124,23 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{count} of {total} assets shown (narrow it down with the filters)",
     ),
     "assets.none": ("条件に合う設備はありません。", "No asset matches."),
+    # condition of structures
+    "condition.title": ("施設の状態", "Condition of structures"),
+    "condition.all": ("施設の状態の一覧", "Condition of all structures"),
+    "condition.order": (
+        "急ぐものから順に並べています（法定の健全度・緊急度と規格の区分、次に悪化の見込み）。実測は最大400日分の日平均から。",
+        "Most urgent first: by ratings and standards' classes, then by the chance of a worse one. Up to 400 days read.",
+    ),
+    "condition.asset": ("施設", "Structure"),
+    "condition.rating": ("健全度", "Rating"),
+    "condition.measured": ("実測でいちばん悪いもの", "Worst measured"),
+    "condition.reach": ("基準に達する時期", "Reaches a limit"),
+    "condition.ageing": ("10年の見込み", "In 10 years"),
+    "condition.none": ("条件に合う施設はありません。", "No structure matches."),
+    "condition.no_limits": (
+        "プレイブックを読めないため、基準に達する時期は出せません。そのファイルを確かめてください。",
+        "The playbooks can't be read, so no limits are shown as reached. Check their files.",
+    ),
     # asset page
     "asset.since": ("{time} から（{age}）", "since {time} ({age})"),
     "asset.why": ("理由", "Why"),
