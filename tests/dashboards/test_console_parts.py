@@ -1,6 +1,7 @@
 """The console's pure parts: words, numbers, charts, the matrix, settings; and what its pages need of the browser."""
 
 import re
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,11 +27,12 @@ from satomori_dashboards.console.assets import parse_level
 from satomori_dashboards.console.condition import standing_of
 from satomori_dashboards.console.devices import adopt_commands, piles_of, ranges, streams_of
 from satomori_dashboards.console.formatting import age
-from satomori_dashboards.console.gate import local_path
+from satomori_dashboards.console.gate import Gate, local_path
 from satomori_dashboards.console.region import matrix_of, region_of
 from satomori_dashboards.console.settings import ConsoleSettings
 from satomori_dashboards.console.texts import LANGUAGES, TEXTS, class_word, metric_word, text
 from satomori_store.port import Columns
+from support.api_world import make_context
 
 CONSOLE = STATIC.parent
 NOW = from_iso("2026-07-03T05:20:00Z")
@@ -71,6 +73,21 @@ def test_a_structures_line_tells_the_nearest_limit_and_ten_years_and_nothing_tha
     assert ja.ageing.startswith("10年後に健全度III以上")
     bare = standing_of("ja", replace(found, rating=None, measured=(), ageing=(), reaches=()), ASSET, NAMES)
     assert (bare.rating, bare.measured, bare.reach, bare.ageing) == ("", "", "", "")
+
+
+def test_a_slip_in_a_playbook_leaves_the_pages_whole(tmp_path: Path) -> None:
+    """Without the limits, which the page then says; they are back when the file is right again."""
+    folder, config = tmp_path / "playbooks", tmp_path / "satomori.toml"
+    folder.mkdir()
+    config.write_text(f'[analytics]\nplaybooks_dir = "{folder}"\n', encoding="utf-8")
+    with closing(replace(make_context(tmp_path / "state"), config=config)) as context:
+        gate = Gate(context, ConsoleSettings())
+        (folder / "bridge.toml").write_text("[limit.tilt_hihg]\nhigh = 1\n", encoding="utf-8")
+        assert gate.playbooks() is None
+        (folder / "bridge.toml").unlink()
+        playbooks = gate.playbooks()
+        assert playbooks is not None
+        assert playbooks.of("bridge", "ueno") is not None
 
 
 # ------------------------------------------------------------------ words
