@@ -165,6 +165,32 @@ def test_a_wrong_or_old_weather_file_is_done_without(farm: Region, tmp_path: Pat
     assert rows(farm)[0].status == "made"
 
 
+@pytest.mark.parametrize(("foreseen_c", "level"), [(-4.0, Level.WARNING), (9.0, None), (None, None)])
+def test_with_too_few_own_nights_a_weather_file_warns_of_frost(
+    region: Region, tmp_path: Path, foreseen_c: float | None, level: Level | None
+) -> None:
+    """Three mild days are too few to fit: a cold night in the file is told, a mild one is not, without a file none."""
+    region.add_asset("orchard", "orchard", ["air_temperature", "relative_humidity"], interval_s=3600)
+    made_us = EVENING // HOUR_US * HOUR_US
+    for metric, value in (("air_temperature", 12.0), ("relative_humidity", 60.0)):
+        region.put("orchard", metric, [(made_us - hour * HOUR_US, value) for hour in range(72, 0, -1)])
+    path = None
+    if foreseen_c is not None:
+        path = tmp_path / "weather.csv"
+        lines = [f"{to_iso(made_us)},{to_iso(made_us + hour * HOUR_US)},site,{foreseen_c}" for hour in range(16)]
+        path.write_text("\n".join(["issued_at,time,site,air_temperature", *lines]) + "\n")
+    finish(forecaster(region, weather_file=path), EVENING)
+    [row] = rows(region)
+    found = region.findings("forecast")
+    assert row.status == ("missing" if foreseen_c is None else "made")
+    assert [finding.level for finding in found] == ([] if level is None else [level])
+    if level is not None:
+        assert found[0].evidence["inputs"] == {
+            "hours_after_sunset": 1, "from": "weather file", "weather_file_minimum_c": foreseen_c,
+        }  # fmt: skip
+        assert found[0].evidence["value"] == pytest.approx(foreseen_c, abs=0.1)
+
+
 def test_a_fields_neighbours_lend_their_air_and_a_barn_does_not(farm: Region) -> None:
     """A paddy without a thermometer takes the orchard's of its site, a barn inside takes none."""
     farm.add_asset("paddy", "paddy", ["water_level"])

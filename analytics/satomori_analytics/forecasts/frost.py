@@ -42,7 +42,8 @@ def foretell(spot: Spot, outlook: Outlook, hours: Hours, weather: Weather | None
     nights = np.array([_night(spot, hours, (t, rh, lows), n, lead_h) for n in range(night - NIGHTS, night)])
     nights = nights[np.isfinite(nights).all(axis=1)]
     t0, td = _evening(spot, hours, (t, rh), night, lead_h)
-    foreseen = weather.minimum(from_us, until_us) if weather else None
+    # The hours before are measured (`so_far`): a file that was issued after sunset need not tell of them.
+    foreseen = weather.minimum(max(from_us, hours.end_us), until_us) if weather else None
     if len(nights) >= NIGHTS_LEAST and np.isfinite(t0 + td):
         fit = _fit(nights, t0, td)
         values = fit["tmin"] + _errors(nights)
