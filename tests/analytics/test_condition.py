@@ -99,8 +99,15 @@ def test_a_pump_without_its_power_factor_has_no_efficiency() -> None:
     columns = {"flow": np.full(20, 180.0), "pressure": np.full(20, 50 * 9.80665),
                "motor_current": np.full(20, 60.0), "motor_voltage": np.full(20, 400.0)}  # fmt: skip
     assert measure("pump_station", Days(0, columns, {})) == []
-    found = one(measure("pump_station", Days(0, columns, {"power_factor": 36000 / (np.sqrt(3) * 400 * 60)})))
+    known = {"power_factor": 36000 / (np.sqrt(3) * 400 * 60)}
+    found = one(measure("pump_station", Days(0, columns, known)))
     assert found.value == pytest.approx(68.1, abs=0.1)
+    # 24.5 kW of water by 36 kW: 68.1 %, of 80 % at acceptance so much is kept; a share above 1 is no efficiency.
+    whole, kept = measure("pump_station", Days(0, columns, {**known, "reference_efficiency": 0.8}))
+    assert (whole, kept.kind) == (found, "efficiency_kept")
+    assert kept.value == pytest.approx(85.1, abs=0.1)
+    assert "台帳の基準効率" in measured_text(kept)[0]
+    assert measure("pump_station", Days(0, columns, {**known, "reference_efficiency": 80})) == [found]
 
 
 @pytest.mark.parametrize(("rating", "start", "reached"), [("I", "I", "III"), ("II", "II", "III"), ("III", "III", "IV")])

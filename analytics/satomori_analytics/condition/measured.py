@@ -15,7 +15,9 @@ from satomori_analytics.indicators.structures import frequency_residual, pump_vi
 from satomori_analytics.indicators.water import pump_efficiency, sewer_h2s_class
 from satomori_core.clock import DAY_US
 
-Kind = Literal["frequency", "movement", "vibration", "efficiency", "running", "hydrogen_sulfide", "night_flow"]
+Kind = Literal[
+    "frequency", "movement", "vibration", "efficiency", "efficiency_kept", "running", "hydrogen_sulfide", "night_flow"
+]  # fmt: skip
 _REFERENCE_DAYS, _RECENT_DAYS, _MONTH = 60, 14, 30
 _KPA_PER_M = 9.80665  # of water
 
@@ -96,7 +98,23 @@ def _vibration(days: Days) -> Measured | None:
 
 
 def _efficiency(days: Days) -> Measured | None:
-    """Water power of electrical power; needs the motor's power factor from the ledger."""
+    share = _efficiencies(days)
+    if share is None:
+        return None
+    return _told(days, ("efficiency", "flow", "%"), share, 7, source="ρgQH/P of daily means, suction head left out")
+
+
+def _efficiency_kept(days: Days) -> Measured | None:
+    """Efficiency in % of the ledger's `reference_efficiency` (0 to 1: at acceptance, suction head left out too)."""
+    share, reference = _efficiencies(days), days.attributes.get("reference_efficiency")
+    if share is None or not isinstance(reference, int | float) or not 0 < reference <= 1:
+        return None
+    return _told(days, ("efficiency_kept", "flow", "%"), share / float(reference), 7,
+                 source="ρgQH/P of daily means over reference_efficiency of the ledger")  # fmt: skip
+
+
+def _efficiencies(days: Days) -> Floats | None:
+    """Water power in % of electrical power, a day each; needs the motor's power factor from the ledger."""
     factor = days.attributes.get("power_factor")
     if not {"flow", "pressure", "motor_current", "motor_voltage"} <= set(days.columns):
         return None
@@ -106,8 +124,7 @@ def _efficiency(days: Days) -> Measured | None:
     power_kw = np.sqrt(3) * c["motor_voltage"] * c["motor_current"] * float(factor) / 1000
     with np.errstate(invalid="ignore", divide="ignore"):
         share = 100 * pump_efficiency(c["flow"], c["pressure"] / _KPA_PER_M, power_kw)
-    share = np.where((share > 0) & (share <= 100), share, np.nan)
-    return _told(days, ("efficiency", "flow", "%"), share, 7, source="ρgQH/P of daily means, suction head left out")
+    return np.where((share > 0) & (share <= 100), share, np.nan)
 
 
 def _running(days: Days) -> Measured | None:
@@ -157,7 +174,7 @@ _OF_CLASS: Mapping[str, tuple[Callable[[Days], Measured | None], ...]] = {
     "slope": _TILT,
     "levee": _TILT,
     "tunnel": _TILT,
-    "pump_station": (_vibration, _efficiency, _running),
+    "pump_station": (_vibration, _efficiency, _efficiency_kept, _running),
     "sewer_manhole": (_hydrogen_sulfide,),
     "sewer_span": (_hydrogen_sulfide,),
     "district_meter_area": (_night_flow,),

@@ -16,6 +16,7 @@ _NAMES: Mapping[Kind, tuple[str, str]] = {
     ),
     "vibration": ("振動", "vibration"),
     "efficiency": ("ポンプ効率", "pump efficiency"),
+    "efficiency_kept": ("ポンプ効率（台帳の基準効率に対する割合）", "pump efficiency, of the ledger's reference"),
     "running": ("1日の運転時間", "running hours a day"),
     "hydrogen_sulfide": ("硫化水素（30日平均）", "hydrogen sulfide, mean of 30 days"),
     "night_flow": ("夜間最小流量", "minimum night flow"),
