@@ -169,7 +169,7 @@ class LookPage:
 
     async def _tell(self, kind: str, numbers: Mapping[str, float | None], by_town: Mapping[str, str]) -> None:
         frame = self.frame
-        # Two people who send the same minute's quake tell of two events; the list shows both with who told them.
+        # Two people who tell of the same earthquake tell of two events: the list shows both.
         id_ = f"{kind}-{to_datetime(now_us()):%Y%m%d-%H%M%S}-{frame.visit.viewer.user_id}"[:64]
         try:
             told = told_of(id_, kind, numbers, by_town)
