@@ -1,6 +1,6 @@
 """Told earthquakes and storms, what to look at first after each, and who has looked. A part of the queries."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -47,19 +47,19 @@ class Looking:
             check_places(places_of(told), {asset.municipality_id for asset in self._sight.assets(session, viewer)})
         with transaction(self._engine) as session:
             record_event(session, told, viewer.user_id, self._clock())
-            return self._view(session, viewer, session.get_one(HazardEvent, told["id"]))
+            return self._views(session, viewer, [session.get_one(HazardEvent, told["id"])])[0]
 
     def events(self, viewer: Viewer, limit: int, offset: int = 0) -> list[EventView]:
         """The last told first."""
         with self._sight.session() as session:
             query = select(HazardEvent).order_by(HazardEvent.told_us.desc(), HazardEvent.id)
             rows = session.scalars(query.limit(limit).offset(offset)).all()
-            return [self._view(session, viewer, row) for row in rows]
+            return self._views(session, viewer, rows)
 
     def event(self, viewer: Viewer, event_id: str) -> EventView:
         """Raise NotFoundError."""
         with self._sight.session() as session:
-            return self._view(session, viewer, _event(session, event_id))
+            return self._views(session, viewer, [_event(session, event_id)])[0]
 
     def looks(self, viewer: Viewer, event_id: str) -> list[LookView]:
         """The viewer's assets in the event's order, counted from 1. Raise NotFoundError."""
@@ -84,13 +84,13 @@ class Looking:
             )
             return look_view(row, asset, viewer)
 
-    def _view(self, session: Session, viewer: Viewer, row: HazardEvent) -> EventView:
-        query = select(func.count(), func.count(FirstLook.result)).where(
-            FirstLook.event_id == row.id, FirstLook.verdict == "look",
+    def _views(self, session: Session, viewer: Viewer, rows: Sequence[HazardEvent]) -> list[EventView]:
+        query = select(FirstLook.event_id, func.count(), func.count(FirstLook.result)).where(
+            FirstLook.event_id.in_([row.id for row in rows]), FirstLook.verdict == "look",
             FirstLook.asset_id.in_(access.visible_assets(viewer)),
         )  # fmt: skip
-        to_look, looked = session.execute(query).one()
-        return event_view(row, to_look, looked, viewer)
+        counts = {id_: (most, looked) for id_, most, looked in session.execute(query.group_by(FirstLook.event_id))}
+        return [event_view(row, *counts.get(row.id, (0, 0)), viewer) for row in rows]
 
 
 def _event(session: Session, event_id: str) -> HazardEvent:

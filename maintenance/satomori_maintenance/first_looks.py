@@ -16,33 +16,53 @@ from satomori_store.models import Asset, FirstLook, HazardEvent, Notification, O
 TOLD_WITHIN_US = DAY_US
 
 
-def plan_first_looks(
-    session: Session, settings: MaintenanceSettings, visible: Visible, now_us: int
-) -> list[Notification]:
-    """A message for each receiver that sees an asset to look at and was not told of the event; those are returned.
+class FirstLooks:
+    """`plan` is for each round. What it remembers only spares work: an order in which nobody else has to be told."""
 
-    It is told by its id, so a restart or a new order of the assets tells nobody again.
-    """
-    fresh = (HazardEvent.state == "ordered", HazardEvent.told_us > now_us - TOLD_WITHIN_US)
-    events = session.scalars(select(HazardEvent).where(*fresh).order_by(HazardEvent.told_us)).all()
-    planned: list[Notification] = []
-    for event in events:
-        keys = {f"event|{event.id}|{receiver.name}": receiver for receiver in settings.receiver}
-        told = set(session.scalars(select(Notification.group_key).where(Notification.group_key.in_(keys))))
-        waiting = {key: receiver for key, receiver in keys.items() if key not in told}
-        looks = _looks(session, event.id) if waiting else []
-        for key, receiver in waiting.items():
-            eyes = visible(session, receiver)
-            mine = [look for look in looks if eyes is None or look.asset_id in eyes]
-            if any(look.verdict == "look" for look in mine):
-                message = _message(event, receiver, mine, settings.console_url)
-                message.group_key, message.planned_us, message.next_attempt_us = key, now_us, now_us
-                session.add(message)
-                session.flush()
-                message.body += number_line(message.id, receiver.language)
-                planned.append(message)
+    def __init__(self) -> None:
+        self._done: set[tuple[str, int | None]] = set()  # event, when it was ordered
+
+    def plan(
+        self, session: Session, settings: MaintenanceSettings, visible: Visible, now_us: int
+    ) -> list[Notification]:  # fmt: skip
+        """A message for each receiver that sees an asset to look at and was not told of the event; those are returned.
+
+        It is told by its id, so a restart or a new order of the assets tells nobody again.
+        """
+        fresh = (HazardEvent.state == "ordered", HazardEvent.told_us > now_us - TOLD_WITHIN_US)
+        events = session.scalars(select(HazardEvent).where(*fresh).order_by(HazardEvent.told_us)).all()
+        self._done &= {(event.id, event.ordered_us) for event in events}
+        planned: list[Notification] = []
+        for event in events:
+            if (event.id, event.ordered_us) in self._done:
+                continue
+            made = _messages(session, event, settings, visible, now_us)
+            if not made:
+                self._done.add((event.id, event.ordered_us))
+            planned += made
+        return planned
+
+
+def _messages(
+    session: Session, event: HazardEvent, settings: MaintenanceSettings, visible: Visible, now_us: int
+) -> list[Notification]:
+    keys = {f"event|{event.id}|{receiver.name}": receiver for receiver in settings.receiver}
+    told = set(session.scalars(select(Notification.group_key).where(Notification.group_key.in_(keys))))
+    waiting = {key: receiver for key, receiver in keys.items() if key not in told}
+    looks = _looks(session, event.id) if waiting else []
+    made: list[Notification] = []
+    for key, receiver in waiting.items():
+        eyes = visible(session, receiver)
+        mine = [look for look in looks if eyes is None or look.asset_id in eyes]
+        if any(look.verdict == "look" for look in mine):
+            message = _message(event, receiver, mine, settings.console_url)
+            message.group_key, message.planned_us, message.next_attempt_us = key, now_us, now_us
+            session.add(message)
+            session.flush()
+            message.body += number_line(message.id, receiver.language)
+            made.append(message)
     session.flush()
-    return planned
+    return made
 
 
 def _looks(session: Session, event_id: str) -> list[LookText]:

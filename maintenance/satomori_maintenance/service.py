@@ -15,7 +15,7 @@ from satomori_core.errors import UnavailableError
 from satomori_core.logs import get_logger
 from satomori_maintenance.audience import Audience
 from satomori_maintenance.courier import Courier
-from satomori_maintenance.first_looks import plan_first_looks
+from satomori_maintenance.first_looks import FirstLooks
 from satomori_maintenance.outgoing import plan_messages
 from satomori_maintenance.publish import EventWriter, StatusStore, StatusWriter
 from satomori_maintenance.receivers import Notifier
@@ -43,6 +43,7 @@ class Maintenance:
         self._clock = clock
         self._log = get_logger("maintenance")
         self._findings = FindingReader()
+        self._first_looks = FirstLooks()
         self._audience = Audience(self._log)
         self._status = StatusWriter(engine, store, settings)
         self._events = EventWriter(engine, store)
@@ -66,7 +67,7 @@ class Maintenance:
         with self._writing() as session:
             explain(session, self._clock(), self._settings.hold_us)
             planned = plan_messages(session, self._settings, self._audience, self._clock())
-            planned += plan_first_looks(session, self._settings, self._audience, self._clock())
+            planned += self._first_looks.plan(session, self._settings, self._audience, self._clock())
             words = [(row.receiver, row.id, row.reason, len(row.alert_ids)) for row in planned]
         for receiver, number, reason, alerts in words:
             self._log.info("message planned", receiver=receiver, notification=number, reason=reason, alerts=alerts)
