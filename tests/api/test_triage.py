@@ -6,6 +6,8 @@ import pytest
 
 from satomori_analytics.triage.events import Looker
 from satomori_core.clock import now_us
+from satomori_store.events import record_event
+from satomori_store.transactions import transaction
 from support.api_world import World
 
 
@@ -72,6 +74,14 @@ async def test_a_told_event_is_kept_once_ordered_and_checked_off(world: World) -
     assert second.status_code == 409
     assert "u-crew" in second.json()["detail"]
     assert (await world.ask("u-engineer", "DELETE", bridge)).json()["looked_by"] is None
+
+
+async def test_a_storm_that_is_told_again_when_the_gauges_are_dry_is_the_same_one(world: World) -> None:
+    told = {"id": "typhoon-21", "kind": "storm", "gauges": True}
+    with transaction(world.context.engine) as session:
+        record_event(session, told, "mqtt", world.at_us)
+    answer = await world.ask("u-crew", "POST", "/api/v1/triage/events", json=told)
+    assert (answer.status_code, answer.json()["told_by"]) == (201, "mqtt")
 
 
 @pytest.mark.parametrize("user", ["u-viewer", "s-viewer"])
