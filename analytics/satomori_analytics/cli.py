@@ -53,13 +53,16 @@ def playbook() -> None:
 def check(invocation: Invocation, paths: tuple[Path, ...]) -> None:
     """Find all mistakes of FILEs or folders of playbooks, as laid over ours; exit status 2 where there is one.
 
-    Without a FILE: ours, and the folder that [analytics] playbooks_dir names.
+    Without a FILE: ours, and the folder that [analytics] playbooks_dir names; and the rates of its rates_dir.
     """
+    from satomori_analytics.condition.rates import load_rates  # noqa: PLC0415 - needs numpy
     from satomori_analytics.playbook_files import read_files, shipped  # noqa: PLC0415
     from satomori_analytics.settings import load_analytics  # noqa: PLC0415
 
     if not paths:
-        folder = load_analytics(invocation.config).playbooks_dir
+        settings = load_analytics(invocation.config)
+        folder = settings.playbooks_dir
+        load_rates(settings.rates_dir)
         found = [*shipped().values(), *read_files([folder] if folder else [])]
     else:
         found = read_files(paths)

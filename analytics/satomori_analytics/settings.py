@@ -8,7 +8,7 @@ from satomori_core.settings import load_settings
 
 @dataclass(frozen=True, slots=True)
 class AnalyticsSettings:
-    """`playbooks_dir`: a municipality's own playbooks; `triage_dir`: its own rules of what to look at first.
+    """Folders of a municipality's own: `playbooks_dir`, `triage_dir` (what to look at first), `rates_dir` (of ageing).
 
     `weather_file`: a weather forecast (`forecasts/weather.py`), not used once it was issued longer ago than
     `weather_stale_after_s`.
@@ -23,6 +23,7 @@ class AnalyticsSettings:
 
     playbooks_dir: Path | None = None
     triage_dir: Path | None = None
+    rates_dir: Path | None = None
     weather_file: Path | None = None
     weather_stale_after_s: float = 86400.0
     false_alarms_per_asset_month: float = 0.8

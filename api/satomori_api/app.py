@@ -7,6 +7,8 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
+from satomori_analytics.condition.rates import load_rates
+from satomori_analytics.settings import load_analytics
 from satomori_api import auth, problems
 from satomori_api.accounts import Accounts
 from satomori_api.context import ApiContext
@@ -61,7 +63,10 @@ def open_context(state: Path, config: Path | None) -> ApiContext:
     engine = open_registry(state, config)
     store, ledger = open_store(state, config), open_ledger(state, config)
     more = tuple(open_store(state, config) for _ in range(READS_AT_ONCE - 1))
-    queries = Queries(engine, store, ledger, more_stores=more, observations_max=settings.observations_max)
+    queries = Queries(
+        engine, store, ledger, more_stores=more, observations_max=settings.observations_max,
+        ratebook=load_rates(load_analytics(config).rates_dir),
+    )  # fmt: skip
     accounts = Accounts(engine, session_days=settings.session_days, link_hours=settings.link_hours)
     return ApiContext(engine, store, ledger, queries, accounts, settings, state, config, more)
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Engine, func, select
 
+from satomori_analytics.condition.rates import Ratebook, load_rates
 from satomori_analytics.condition.region import Condition, by_urgency, conditions, load_structures
 from satomori_analytics.peers.region import Comparison, compare_all, load_region
 from satomori_analytics.playbook import Playbooks
@@ -61,7 +62,10 @@ ROWS_MAX = 1000  # of findings and alerts in one answer
 
 
 class Queries:
-    """Safe to use from many threads. `more_stores`: of the same content, to read from at once; `clock`: µs now."""
+    """Safe to use from many threads. `more_stores`: of the same content, to read from at once; `clock`: µs now.
+
+    `ratebook`: how fast ratings worsen; the package's where none is given.
+    """
 
     def __init__(
         self,
@@ -72,8 +76,10 @@ class Queries:
         more_stores: Sequence[ObservationStore] = (),
         observations_max: int = 100_000,
         clock: Callable[[], int] = clock_now_us,
+        ratebook: Ratebook | None = None,
     ) -> None:
         self._engine = engine
+        self._ratebook = ratebook or load_rates()
         self.observing = Observing((store, *more_stores), observations_max)
         self._sight = Sight(engine, self.observing, clock)
         self.operating = Operating(engine, self._sight, clock)
@@ -164,7 +170,10 @@ class Queries:
         with self._sight.session() as session:
             self._sight.asset(session, viewer, asset_id)
         with self.observing.store() as store:
-            return conditions(self._engine, store, load_structures(self._engine, [asset_id]), self._clock(), playbooks)
+            structures = load_structures(self._engine, [asset_id])
+            return conditions(
+                self._engine, store, structures, self._clock(), playbooks=playbooks, ratebook=self._ratebook
+            )
 
     def conditions(
         self,
@@ -179,7 +188,9 @@ class Queries:
         ids = [view.id for view in self.assets(viewer, class_=class_, municipality=municipality, group=group)]
         with self.observing.store() as store:
             structures = load_structures(self._engine, ids)
-            return by_urgency(conditions(self._engine, store, structures, self._clock(), playbooks))
+            return by_urgency(
+                conditions(self._engine, store, structures, self._clock(), playbooks=playbooks, ratebook=self._ratebook)
+            )
 
     def peers(self, viewer: Viewer, asset_id: str) -> list[Comparison]:
         """The asset against its like; of those, statistics only, whoever owns them. Raise NotFoundError."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from satomori_analytics.condition.ageing import expect, rating_of
+from satomori_analytics.condition.ageing import rating_of
 from satomori_analytics.condition.cli import condition
 from satomori_analytics.condition.measured import Days, Measured, measure
 from satomori_analytics.condition.reach import reaches
@@ -108,22 +108,6 @@ def test_a_pump_without_its_power_factor_has_no_efficiency() -> None:
     assert kept.value == pytest.approx(85.1, abs=0.1)
     assert "台帳の基準効率" in measured_text(kept)[0]
     assert measure("pump_station", Days(0, columns, {**known, "reference_efficiency": 80})) == [found]
-
-
-@pytest.mark.parametrize(("rating", "start", "reached"), [("I", "I", "III"), ("II", "II", "III"), ("III", "III", "IV")])
-def test_a_worse_rating_grows_likelier_with_years(rating: str, start: str, reached: str) -> None:
-    found = expect(rating, None)
-    assert {(each.start, each.reached) for each in found} == {(start, reached)}
-    assert [each.years for each in found] == [5, 10, 20]
-    assert found[0].chance < found[1].chance < found[2].chance
-    assert all(each.low < each.chance < each.high for each in found)
-
-
-def test_what_is_worst_or_unknown_has_no_expectation() -> None:
-    assert expect("IV", 50) == [] == expect(None, None)
-    (first, *_) = expect(None, 40)
-    assert first.basis == "age"
-    assert first.chance > expect(None, 5)[0].chance
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from satomori_analytics.condition.ageing import expect
+from satomori_analytics.condition.ageing import expect, fit
 from satomori_analytics.condition.measured import Measured
+from satomori_analytics.condition.rates import load_rates
 from satomori_analytics.condition.reach import Reach
 from satomori_analytics.condition.region import Condition
 from satomori_analytics.condition.trend import Trend
@@ -62,7 +63,7 @@ def test_the_worst_measured_is_of_the_worst_class_then_the_nearest_to_a_limit_th
 
 
 def test_a_structures_line_tells_the_nearest_limit_and_ten_years_and_nothing_that_is_not_known() -> None:
-    ageing = tuple(expect("II", None))
+    ageing = tuple(expect(1, None, fit(load_rates().general.general)))
     found = Condition("bridge-1", "bridge", "ueno", "II", None, 1, 1970, (SHAKES, CREEP), ageing,
                       (replace(LIMIT, years=9.0), LIMIT))  # fmt: skip
     ja, en = (standing_of(language, found, ASSET, NAMES) for language in LANGUAGES)

@@ -1,24 +1,40 @@
-"""How a structure may age: the chance of a worse legal rating in some years, and how sure that is. Pure."""
+"""How a structure may age: the chance of a worse rating in some years, and how sure that is. Pure."""
 
+import functools
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from satomori_analytics.indicators.structures import hazard_forecast
+import numpy as np
+
+from satomori_analytics.condition.rates import Rates
+from satomori_analytics.condition.records import Pair
+from satomori_analytics.indicators.structures import hazard_posterior, hazard_reached
 from satomori_analytics.triage.order import RATING_ATTRIBUTES, RATINGS
 
 YEARS = (5, 10, 20)
-# Rates per year of leaving I, II and III: .1 .05 .02, a textbook's example (hazard form of Tsuda 2005). They are
-# nobody's structures: counted as 10, 5 and 2 that left in 100 years each, which makes the band wide. A region that has
-# its own pairs of inspections finds its rates by the indicator `hazard_fit`.
-_LEFT, _YEARS_AT_RISK = (10.0, 5.0, 2.0), (100.0, 100.0, 100.0)
-SOURCE = "hazard form of Tsuda 2005, rates of a textbook's example (.1 .05 .02 a year), not of these structures"
+Scale = Literal["health", "sewer"]
+# The four states, best first: 健全度 of a structure, 緊急度 of a sewer span ("-": no defect).
+STATES: Mapping[Scale, tuple[str, ...]] = {"health": RATINGS, "sewer": ("-", "III", "II", "I")}
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """Rates brought up to date by a municipality's own `pairs` of inspections: mode and covariance of log theta."""
+
+    rates: Rates
+    pairs: int
+    log_theta: tuple[float, ...]
+    covariance: tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Ageing:
-    """In so many years: the chance (with its 90 % band) of `reached` or worse, from `start`, known by `basis`."""
+    """In so many years: the chance (with its 90 % band) of `reached` or worse, from `start`, known by `basis`.
+
+    By rates of `source` (`rates_ja`, `rates_en` in short) and so many `pairs` of the municipality's own inspections.
+    """
 
     years: int
     start: str
@@ -27,6 +43,11 @@ class Ageing:
     low: float
     high: float
     basis: str
+    scale: Scale
+    rates_ja: str
+    rates_en: str
+    source: str
+    pairs: int
 
 
 def rating_of(attributes: Mapping[str, Any]) -> str | None:
@@ -39,20 +60,30 @@ def rating_of(attributes: Mapping[str, Any]) -> str | None:
     return None
 
 
-def expect(rating: str | None, age_years: float | None) -> list[Ageing]:
-    """From its rating; without one from its age, as if built as I. Empty where it is IV or nothing is known.
+def fit(rates: Rates, pairs: Sequence[Pair] = ()) -> Fitted:
+    before, after, years = np.array([(p.before + 1, p.after + 1, p.years) for p in pairs]).reshape(-1, 3).T
+    log_theta, covariance = hazard_posterior(before, after, years, rates.leaving, rates.prior_years)
+    return Fitted(rates, len(pairs), tuple(log_theta.tolist()), tuple(map(tuple, covariance.tolist())))
 
-    I and II are followed until III, where repair is called for; III until IV.
+
+def expect(state: int | None, age_years: float | None, fitted: Fitted, scale: Scale = "health") -> list[Ageing]:
+    """From its state (0 is the best); without one from its age, as if built in the best. Empty where nothing is known.
+
+    The two best are followed until the third, where repair is called for; the third until the worst.
     """
-    if rating == "IV" or (rating is None and age_years is None):
+    if state == 3 or (state is None and age_years is None):
         return []
-    start = RATINGS.index(rating) if rating else 0
+    start = state or 0
     reached = 3 if start == 2 else 2
-    left, at_risk = _LEFT[start:reached], _YEARS_AT_RISK[start:reached]
-    basis, elapsed = ("rating", 0.0) if rating else ("age", float(age_years or 0))
-    found = []
-    for years in YEARS:
-        band = hazard_forecast(left, at_risk, [1.0, *([0.0] * len(left))], elapsed + years)
-        low, mean, high = (float(band[name][-1]) for name in ("low", "mean", "high"))
-        found.append(Ageing(years, RATINGS[start], RATINGS[reached], mean, low, high, basis))
-    return found
+    basis, elapsed = ("age", float(age_years or 0)) if state is None else ("rating", 0.0)
+    names, rates = STATES[scale], fitted.rates
+    return [
+        Ageing(years, names[start], names[reached], *_chance(fitted, start, reached, elapsed + years), basis, scale,
+               rates.ja, rates.en, rates.source, fitted.pairs)
+        for years in YEARS
+    ]  # fmt: skip
+
+
+@functools.lru_cache(4096)  # a region's structures differ in few of these
+def _chance(fitted: Fitted, start: int, reached: int, years: float) -> tuple[float, float, float]:
+    return hazard_reached(fitted.log_theta, fitted.covariance, start, reached, years)

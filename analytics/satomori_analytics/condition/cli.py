@@ -32,12 +32,14 @@ def condition(
 
     With the chance of a worse rating in 5, 10 and 20 years; the most urgent first. Nothing is written.
     """
+    from satomori_analytics.condition.rates import load_rates  # noqa: PLC0415
     from satomori_analytics.condition.region import by_urgency, conditions, load_structures, members_of  # noqa: PLC0415 - needs numpy
     from satomori_analytics.playbook_files import load_playbooks  # noqa: PLC0415
     from satomori_analytics.settings import load_analytics  # noqa: PLC0415
     from satomori_store.opening import open_registry, open_store  # noqa: PLC0415
 
-    playbooks = load_playbooks(load_analytics(invocation.config).playbooks_dir)
+    settings = load_analytics(invocation.config)
+    playbooks, ratebook = load_playbooks(settings.playbooks_dir), load_rates(settings.rates_dir)
 
     registry = open_registry(invocation.state, invocation.config)
     try:
@@ -61,7 +63,7 @@ def condition(
                 and class_ in (None, row.class_)
                 and (members is None or row.id in members)
             ]
-            found = by_urgency(conditions(registry, store, chosen, now_us(), playbooks))
+            found = by_urgency(conditions(registry, store, chosen, now_us(), playbooks=playbooks, ratebook=ratebook))
         finally:
             store.close()
     finally:
@@ -73,13 +75,20 @@ def condition(
 
 
 def _rows(condition: "Condition", language: str) -> list[dict[str, Any]]:
-    from satomori_analytics.condition.telling import ageing_text, measured_text, reach_text, sewer_text  # noqa: PLC0415
+    from satomori_analytics.condition.telling import (  # noqa: PLC0415
+        ageing_text,
+        measured_text,
+        reach_text,
+        sewer_text,
+        unread_text,
+    )
 
     place = 0 if language == "ja" else 1
     told = [] if condition.sewer_urgency is None else [sewer_text(condition.sewer_urgency)[place]]
     told += [measured_text(each)[place] for each in condition.measured]
     told += [reach_text(each)[place] for each in condition.reaches]
     told += [ageing_text(each)[place] for each in condition.ageing]
+    told += [unread_text(condition.unread)[place]] if condition.unread else []
     stands = {"urgency": condition.urgency, "asset": condition.asset, "municipality": condition.municipality,
               "rating": condition.rating or "-"}  # fmt: skip
     return [{**stands, "condition": each} for each in told or ["-"]]

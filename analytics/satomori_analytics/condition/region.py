@@ -1,15 +1,18 @@
 """The region as conditions need it: structures of the registry, their days from the store."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from satomori_analytics.condition.ageing import Ageing, expect, rating_of
+from satomori_analytics.condition.ageing import STATES, Ageing, Fitted, Scale, expect, fit, rating_of
 from satomori_analytics.condition.measured import CLASSES, Days, Measured, measure
+from satomori_analytics.condition.rates import Ratebook, Rates, load_rates
 from satomori_analytics.condition.reach import Reach, reaches
+from satomori_analytics.condition.records import Pair, pairs_of, records_of
 from satomori_analytics.condition.urgency import likely, sewer_urgency_of, urgency_of
 from satomori_analytics.indicators.base import Floats
 from satomori_analytics.playbook import Playbook, Playbooks
@@ -29,7 +32,8 @@ _HOURS_LEAST = 23
 class Condition:
     """How an asset stands. `rating` is its legal 健全度 from the ledger, never mixed with what is measured.
 
-    `sewer_urgency`: 緊急度 I to III of a span's ranks. `urgency`: 0 to 3, for ordering, see `urgency.py`.
+    `sewer_urgency`: 緊急度 I to III of a span's ranks. `urgency`: 0 to 3, for ordering, see `urgency.py`. `unread`: of
+    its inspections in the ledger, those that can't be read.
     """
 
     asset: str
@@ -42,6 +46,7 @@ class Condition:
     measured: tuple[Measured, ...]
     ageing: tuple[Ageing, ...]
     reaches: tuple[Reach, ...]
+    unread: tuple[str, ...] = ()
 
 
 def members_of(engine: Engine, group: str) -> list[str]:
@@ -61,9 +66,14 @@ def load_structures(engine: Engine, wanted: Iterable[str] | None = None) -> list
 
 
 def conditions(
-    engine: Engine, store: ObservationStore, assets: Sequence[Asset], now_us: int, playbooks: Playbooks | None = None
+    engine: Engine, store: ObservationStore, assets: Sequence[Asset], now_us: int,
+    *, playbooks: Playbooks | None = None, ratebook: Ratebook | None = None,
 ) -> list[Condition]:  # fmt: skip
-    """From whole days before now. Without playbooks no limits are known, and so none that are reached."""
+    """From whole days before now. Without playbooks no limits are known, and so none that are reached.
+
+    Without a ratebook ratings worsen by the package's rates.
+    """
+    fits = _Fits(engine, assets, ratebook or load_rates())
     with reading(engine) as connection, Session(connection) as session:
         query = select(Datastream.asset_id, Datastream.metric, Datastream.id).where(
             Datastream.asset_id.in_([asset.id for asset in assets])
@@ -75,7 +85,7 @@ def conditions(
     year = to_datetime(now_us).year
     return [
         _condition(
-            asset, _days(store, asset, streams.get(asset.id, {}), now_us), year,
+            asset, _days(store, asset, streams.get(asset.id, {}), now_us), year, fits.of(asset),
             None if playbooks is None else playbooks.of(asset.class_, asset.municipality_id),
         )
         for asset in assets
@@ -88,14 +98,51 @@ def by_urgency(found: Iterable[Condition]) -> list[Condition]:
     return [replace(c, measured=tuple(replace(m, at_us=(), series=()) for m in c.measured)) for c in ordered]
 
 
-def _condition(asset: Asset, days: Days, year: int, playbook: Playbook | None) -> Condition:
+class _Fits:
+    """Rates brought up to date by what each municipality has inspected, whoever asks: of it only rates are told."""
+
+    def __init__(self, engine: Engine, assets: Sequence[Asset], ratebook: Ratebook) -> None:
+        self._ratebook = ratebook
+        self._rates: dict[tuple[str, str, str], Rates] = {}
+        pairs: dict[tuple[str, str, str], list[Pair]] = {}
+        with reading(engine) as connection:
+            query = select(Asset.municipality_id, Asset.class_, Asset.attributes).where(
+                Asset.class_.in_({asset.class_ for asset in assets}),
+                Asset.municipality_id.in_({asset.municipality_id for asset in assets}),
+            )
+            for municipality, class_, attributes in connection.execute(query):
+                key = self._key(municipality, class_, attributes)
+                pairs.setdefault(key, []).extend(pairs_of(records_of(attributes, STATES[_scale(class_)])[0]))
+        self._fitted = {key: fit(rates, pairs.get(key, ())) for key, rates in self._rates.items()}
+
+    def of(self, asset: Asset) -> Fitted:
+        return self._fitted[self._key(asset.municipality_id, asset.class_, asset.attributes)]
+
+    def _key(self, municipality: str, class_: str, attributes: Mapping[str, Any]) -> tuple[str, str, str]:
+        table, rates = self._ratebook.of(municipality, class_, attributes)
+        key = (municipality, class_, table)
+        self._rates.setdefault(key, rates)
+        return key
+
+
+def _scale(class_: str) -> Scale:
+    return "sewer" if class_ == "sewer_span" else "health"
+
+
+def _condition(asset: Asset, days: Days, year: int, fitted: Fitted, playbook: Playbook | None) -> Condition:
+    scale = _scale(asset.class_)
+    states = STATES[scale]
+    records, unread = records_of(asset.attributes, states)
     measured, rating = tuple(measure(asset.class_, days)), rating_of(asset.attributes)
-    sewer = sewer_urgency_of(asset.attributes) if asset.class_ == "sewer_span" else None
-    ageing = tuple(expect(rating, None if asset.built_year is None else max(year - asset.built_year, 0)))
+    sewer = sewer_urgency_of(asset.attributes) if scale == "sewer" else None
+    if rating is None and scale == "health" and records:
+        rating = states[records[-1].state]
+    known = rating if scale == "health" else sewer
+    age = None if asset.built_year is None else max(year - asset.built_year, 0)
     return Condition(
         asset.id, asset.class_, asset.municipality_id, rating, sewer, urgency_of(rating, sewer, measured),
-        asset.built_year, measured, ageing,
-        tuple(reach for found in measured for reach in reaches(found, playbook, asset.attributes)),
+        asset.built_year, measured, tuple(expect(None if known is None else states.index(known), age, fitted, scale)),
+        tuple(reach for found in measured for reach in reaches(found, playbook, asset.attributes)), tuple(unread),
     )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """What a condition says to people, in Japanese and English. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from satomori_analytics.condition.ageing import Ageing
 from satomori_analytics.condition.measured import Kind, Measured
@@ -54,13 +54,28 @@ def measured_text(found: Measured) -> tuple[str, str]:
 
 def ageing_text(found: Ageing) -> tuple[str, str]:
     share = [f"{100 * value:.0f}" for value in (found.chance, found.low, found.high)]
-    basis = {
-        "rating": ("健全度と教科書の率から", "from its rating and a textbook's rates"),
-        "age": ("建設年と教科書の率だけから", "from its age and a textbook's rates alone"),
+    scale = {"health": ("健全度", "rating"), "sewer": ("緊急度", "urgency")}[found.scale]
+    ja, en = {
+        "rating": (f"{scale[0]}と{found.rates_ja}から", f"from its {scale[1]} and {found.rates_en}"),
+        "age": (f"建設年と{found.rates_ja}だけから", f"from its age and {found.rates_en} alone"),
     }[found.basis]
+    if found.pairs:
+        ja, en = (
+            f"{ja}、自治体の点検{found.pairs}組で補正",
+            f"{en}, brought up to date by {found.pairs} own pairs of inspections",
+        )
+    state_ja, state_en = f"{scale[0]}{found.reached}", f"{scale[1]} {found.reached}"
     return (
-        f"{found.years}年後に健全度{found.reached}以上に進む見込み {share[0]}%（{share[1]}〜{share[2]}%、{basis[0]}）",
-        f"in {found.years} years at {found.reached} or worse: {share[0]}% ({share[1]} to {share[2]}%, {basis[1]})",
+        f"{found.years}年後に{state_ja}以上に進む見込み {share[0]}%（90%区間 {share[1]}〜{share[2]}%、{ja}）",
+        f"in {found.years} years at {state_en} or worse: {share[0]}% (90 % interval {share[1]} to {share[2]}%, {en})",
+    )
+
+
+def unread_text(unread: Sequence[str]) -> tuple[str, str]:
+    pieces = "; ".join(unread)
+    return (
+        f"読めない点検履歴: {pieces}（「2019-05-30 II」のように書く）",
+        f'inspections that can\'t be read: {pieces} (write "2019-05-30 II")',
     )
 
 

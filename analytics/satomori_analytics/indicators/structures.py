@@ -166,6 +166,58 @@ def hazard_forecast(
     return {"low": array(low), "mean": array(later.mean(axis=0)), "high": array(high)}
 
 
+def hazard_posterior(
+    rank_from: ArrayLike, rank_to: ArrayLike, years: ArrayLike, prior_theta: ArrayLike, prior_years: float
+) -> tuple[Floats, Floats]:
+    """Mode and covariance of log theta, by pairs of inspections as in `hazard_fit` and a prior for what they lack.
+
+    The prior is the gamma of the mean `prior_theta`, worth `prior_years` of watching each rank (Gamma-Poisson: so many
+    years, prior_theta prior_years seen to leave). Near its mode the posterior of log theta is taken as normal
+    (Laplace), so without pairs the mode is the prior's mean. Years count by quarters.
+    """
+    before, after, span = aligned(rank_from=rank_from, rank_to=rank_to, years=years)
+    prior = np.atleast_1d(array(prior_theta))
+    if not np.all((before >= 1) & (after >= before) & (after <= len(prior) + 1) & (span > 0)):
+        raise ValueError("rank_to: not better than rank_from, both from 1 to one more than prior_theta; years above 0")
+    kinds, counts = np.unique(
+        np.stack([before - 1, after - 1, np.maximum(np.round(span * 4) / 4, 0.25)]), axis=1, return_counts=True
+    )
+    lengths, place = np.unique(kinds[2], return_inverse=True)
+    pairs = (place, kinds[0].astype(int), kinds[1].astype(int))
+
+    def log_posterior(log_theta: Floats) -> float:
+        theta = np.exp(log_theta)
+        chances = _transitions(theta * lengths[:, None], 1.0)[pairs]
+        known = prior_years * float(np.sum(prior * log_theta - theta))
+        return known + float(counts @ np.log(np.maximum(chances, 1e-300)))
+
+    log_theta, curvature = _climb(log_posterior, np.log(prior))
+    return log_theta, array(np.linalg.inv(curvature))
+
+
+def hazard_reached(
+    log_theta: ArrayLike,
+    covariance: ArrayLike,
+    start: int,
+    reached: int,
+    years: float,
+    *,
+    confidence: float = 0.9,
+    draws: int = 2000,
+    seed: int = 0,
+) -> tuple[float, float, float]:
+    """(chance, low, high) that state `reached` or a worse one is reached from `start` within `years`.
+
+    The chance is that of the rates exp(log_theta); the band is theirs, drawn from a normal log theta. The same seed
+    gives the same answer.
+    """
+    middle = array(log_theta)
+    drawn = np.random.default_rng(seed).multivariate_normal(middle, array(covariance), draws)
+    chances = _transitions(np.exp(np.vstack([middle, drawn]))[:, start:reached], years)[:, 0, -1]
+    low, high = np.quantile(chances[1:], [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(chances[0]), float(low), float(high)
+
+
 def frequency_residual(
     frequency_hz: ArrayLike, t_c: ArrayLike, learn_frequency_hz: ArrayLike, learn_t_c: ArrayLike
 ) -> Floats:
