@@ -192,11 +192,15 @@ def detect(
 ) -> None:  # fmt: skip
     """Score each row of a recording from that row and earlier ones only: one line out for each line in.
 
-    `score` is 0 to 1, `alarm` 0 or 1.
+    `score` is 0 to 1, `alarm` 0 or 1. --detector leak takes a district's inflow (the column named as a flow, or
+    the first), the others as its pressures, and adds since when it leaks and how much, in the file's unit.
     """
     from satomori_analytics import files  # noqa: PLC0415
 
     names = [name.strip() for name in value_columns.split(",") if name.strip()]
     layout = files.read_layout(source, time_column, names, delimiter)
-    rows = files.score_file(source, target, layout, files.build_detector(detector, len(layout.values), train_rows))
+    if detector == "leak":
+        layout = files.inflow_first(layout)
+    built = files.build_detector(detector, len(layout.values), train_rows, layout.utc_offset_s)
+    rows = files.score_file(source, target, layout, built)
     print_rows([{"rows": rows, "columns": ", ".join(layout.names), "output": str(target)}], as_json=invocation.json)

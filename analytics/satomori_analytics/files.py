@@ -3,7 +3,7 @@
 import csv
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,36 +11,45 @@ import numpy as np
 
 from satomori_analytics import detectors
 from satomori_analytics.detectors.base import Detector, Floats, Times
-from satomori_core.clock import from_datetime
+from satomori_analytics.detectors.leak import Leak, LeakStep
+from satomori_core.clock import from_datetime, to_iso
 from satomori_core.errors import SettingsError
 
 TIME_NAMES = ("observed_at", "time", "timestamp", "datetime", "date", "t")
 # Judgements that others wrote into a recording. They are never read unless a user names them as values.
 LABEL_NAMES = frozenset({"label", "labels", "anomaly", "is_anomaly", "changepoint", "outlier", "fault"})
+# How a column of a district's inflow is named, among those of its pressures.
+_INFLOW = ("flow", "流量", "流入")
+_LEAK_NAMES = ",began,size,size_low,size_high,pressures"
 _CHUNK_ROWS = 5000
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Which column is what, by place. `time` None: a row a second."""
+    """Which column is what, by place. `time` None: a row a second. `utc_offset_s`: where the file's own days begin."""
 
     delimiter: str
     time: int | None
     values: tuple[int, ...]
     names: tuple[str, ...]
+    utc_offset_s: int = 0
 
 
 def score_file(source: Path, target: Path, layout: Layout, detector: Detector) -> int:
-    """Write `score,alarm` for each row; the number of rows. Raise SettingsError for a file that can't be read."""
-    rows = 0
+    """Write `score,alarm` for each row, and what a leak is told to be; the number of rows.
+
+    Raise SettingsError for a file that can't be read.
+    """
+    rows, leaks = 0, isinstance(detector, LeakStep)
     try:
         with target.open("w", encoding="utf-8", newline="") as out:
-            out.write("score,alarm\n")
+            out.write("score,alarm" + (_LEAK_NAMES if leaks else "") + "\n")
             for at_us, values in _chunks(source, layout):
                 scores = detector.score(at_us, values)
                 score: list[float] = scores.score.max(axis=1).tolist()
                 alarm: list[int] = scores.alarm.max(axis=1).astype(int).tolist()
-                out.writelines(f"{s:.9g},{a}\n" for s, a in zip(score, alarm, strict=True))
+                more = map(_leak_cells, detector.leaks) if isinstance(detector, LeakStep) else itertools.repeat("")
+                out.writelines(f"{s:.9g},{a}{m}\n" for s, a, m in zip(score, alarm, more, strict=leaks))
                 rows += len(at_us)
     except OSError as error:
         raise SettingsError(f"{error.filename}: {error.strerror}") from None
@@ -70,16 +79,33 @@ def read_layout(source: Path, time_column: str | None, value_columns: Sequence[s
         ]
     if not places:
         raise SettingsError(f"{source}: no column of numbers; name some with --value-columns ({', '.join(names)})")
-    return Layout(delimiter, time, tuple(places), tuple(names[i] for i in places))
+    offset_s = 0 if time is None else _offset_s(first[time])
+    return Layout(delimiter, time, tuple(places), tuple(names[i] for i in places), offset_s)
 
 
-def build_detector(name: str | None, channels: int, train_rows: int | None) -> Detector:
-    """The named detector, or the one for so many channels."""
+def build_detector(name: str | None, channels: int, train_rows: int | None, utc_offset_s: int = 0) -> Detector:
+    """The named detector, or the one for so many channels; `utc_offset_s`: where days begin."""
     kind = detectors.find(name or ("multichannel" if channels > 1 else "univariate"))
     options: dict[str, float] = {"learn_rows": train_rows} if train_rows is not None and kind.learns_rows else {}
-    if kind.name == "univariate":
-        options["utc_offset_s"] = 0  # times without a zone are told in their own day
+    if kind.name in {"univariate", "leak"}:
+        options["utc_offset_s"] = utc_offset_s
     return kind.build(options, where="detect")
+
+
+def inflow_first(layout: Layout) -> Layout:
+    """The one column that is named as a flow before the others, which are pressures; else as they stand."""
+    flows = [name for name in layout.names if any(word in name.lower() for word in _INFLOW)]
+    if len(flows) != 1:
+        return layout
+    order = sorted(range(len(layout.names)), key=lambda i: layout.names[i] != flows[0])
+    return replace(layout, values=tuple(layout.values[i] for i in order), names=tuple(layout.names[i] for i in order))
+
+
+def _leak_cells(leak: Leak | None) -> str:
+    if leak is None:
+        return ",,,,,"
+    began = to_iso(leak.since_us)
+    return f",{began},{leak.size:.6g},{leak.low:.6g},{leak.high:.6g},{leak.verdict}"
 
 
 def _place(source: Path, names: list[str], name: str) -> int:
@@ -125,6 +151,14 @@ def _parse_time(source: Path, line: int, text: str) -> int:
     except ValueError:
         raise SettingsError(f"{source} line {line}: {text!r} is not a time (ISO 8601 or seconds since 1970)") from None
     return from_datetime(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def _offset_s(text: str) -> int:
+    """Of a time with a zone; times without one are told in their own day."""
+    if _is_number_or_empty(text) or not _is_time(text):
+        return 0
+    offset = datetime.fromisoformat(text.strip().replace("/", "-")).utcoffset()
+    return 0 if offset is None else int(offset.total_seconds())
 
 
 def _epoch_us(number: float) -> int:

@@ -1,11 +1,17 @@
 """A few districts of a small network: scenarios are what they say; bursts are found, told and sized."""
 
+import csv
+from pathlib import Path
+
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from leaks.evaluate import judge
 from leaks.scenarios import Recording, Scenario, simulate
-from satomori_core.clock import DAY_US, HOUR_US
+from satomori_analytics.cli import detect
+from satomori_analytics.detectors.leak import find_leaks
+from satomori_core.clock import DAY_US, HOUR_US, from_iso
 from support.analytics_region import Region, open_region
 
 
@@ -59,6 +65,33 @@ def test_a_leak_is_told_through_the_store(burst: Recording, region: Region) -> N
         assert word in finding.text_en
     assert "漏水調査班" in finding.advice_ja
     assert "leak survey" in finding.advice_en
+
+
+def test_a_file_the_library_and_the_service_say_the_same(burst: Recording, region: Region, tmp_path: Path) -> None:
+    """Whichever way an inflow and its pressures come in: the same alarm, beginning and size."""
+    flow, gauges = burst.flow_m3h, burst.pressure_kpa[:, :1]
+    (told,) = find_leaks(burst.at_us, flow, gauges)
+    # Pressures first: the inflow is known by its name; times as Japan's clocks show them.
+    local = burst.at_us.astype("datetime64[us]") + np.timedelta64(9, "h")
+    lines = [f"{t},{p!r},{f!r}" for t, p, f in zip(local.tolist(), gauges[:, 0].tolist(), flow.tolist(), strict=True)]
+    (source := tmp_path / "dma.csv").write_text("\n".join(["time,pressure_1,inflow", *lines]), encoding="utf-8")
+    arguments = ["--input", str(source), "--output", str(tmp_path / "out.csv"), "--detector", "leak"]
+    result = CliRunner().invoke(detect, arguments, catch_exceptions=False)
+    assert "inflow, pressure_1" in result.output
+    rows = list(csv.DictReader((tmp_path / "out.csv").read_text(encoding="utf-8").splitlines()))
+    assert [row["alarm"] for row in rows].index("1") == int(np.searchsorted(burst.at_us, told.alarm_us))
+    assert float(rows[-1]["size"]) == pytest.approx(told.leak.size, rel=1e-5)
+    assert from_iso(rows[-1]["began"]) - 9 * HOUR_US == told.leak.since_us
+    assert rows[-1]["pressures"] == told.leak.verdict
+    assert rows[0]["size"] == ""
+    region.add_asset("dma", "district_meter_area", ["flow", "pressure"], interval_s=900)
+    times = burst.at_us.tolist()
+    region.put("dma", "flow", zip(times, flow.tolist(), strict=True))
+    region.put("dma", "pressure", zip(times, gauges[:, 0].tolist(), strict=True))
+    region.digest(times[-1])
+    (finding,) = region.findings("leak")
+    assert finding.evidence["began_us"] == told.leak.since_us
+    assert finding.evidence["size"] == pytest.approx(told.leak.size, rel=1e-3)
 
 
 def test_a_repair_ends_the_finding(burst: Recording, region: Region) -> None:

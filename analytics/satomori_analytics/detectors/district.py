@@ -73,7 +73,7 @@ class Usual:
         design = self._design(hours)
         sigma, level = self.sigma[hours % 24], self.day[hours % 24]
         apart = np.abs(hours[:, None] - hours[None, :])
-        noise = sigma[:, None] * sigma[None, :] * self.phi**apart
+        noise = sigma[:, None] * sigma[None, :] * (self.phi ** np.arange(int(apart.max()) + 1))[apart]
         same_day = hours[:, None] // 24 == hours[None, :] // 24
         since = np.maximum(hours - self.end, 0) / 24
         unrest = self.day_level**2 * same_day + _WALK**2 * np.minimum(since[:, None], since[None, :])

@@ -339,6 +339,34 @@ class LeakStep:
         self._leak = None if leak is None else Leak(**{**leak, "pressures": gauges})
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A leak as told: from `alarm_us`, no more at `until_us` (None: it goes on), `leak` what was said of it last."""
+
+    alarm_us: int
+    until_us: int | None
+    leak: Leak
+
+
+def find_leaks(at_us: Times, inflow: Floats, pressures: Floats | None = None, **options: float) -> list[Found]:
+    """The leaks of a recording, as its rows tell them one after the other. `options`: those of `LeakStep`.
+
+    `at_us` [n] rising, µs since 1970 UTC; `inflow` [n] in any unit of flow; `pressures` [n, gauges] in any unit; NaN is
+    missing.
+    """
+    detector = LeakStep(**options)  # type: ignore[arg-type] # whole numbers where it has whole numbers
+    gauges = np.empty((len(at_us), 0)) if pressures is None else pressures.reshape(len(at_us), -1)
+    detector.score(at_us, np.column_stack([inflow, gauges]))
+    found: list[Found] = []
+    for at, leak in zip(at_us.tolist(), detector.leaks, strict=True):
+        told = found[-1] if found and found[-1].until_us is None else None
+        if leak is not None:
+            found[len(found) - (told is not None) :] = [Found(told.alarm_us if told else at, None, leak)]
+        elif told is not None:
+            found[-1] = Found(told.alarm_us, at, told.leak)
+    return found
+
+
 def _off_hour(hours: district.Hours, pressure: Floats, learn: Marks) -> Floats:
     """The pressure less its usual value at this hour of the day."""
     usual = np.full(24, np.nan)
