@@ -92,5 +92,5 @@ def _message(
         reason=str(Reason.EVENT),
         alert_ids=[],
         title=looks_title(said, looks, language),
-        body=looks_body(looks, language, console_url, event.id),
+        body=looks_body(looks, language, console_url, event.id, event.told.get("note", "")),
     )

@@ -147,11 +147,11 @@ def looks_title(said: Bilingual, looks: Sequence[LookText], language: Language) 
     return f"[LOOK HERE FIRST] {pick(said, language)}: {count} asset{'s' if count > 1 else ''}"
 
 
-def looks_body(looks: Sequence[LookText], language: Language, console_url: str, event_id: str) -> str:
-    """The first ones with their reasons and what to look at; how many more; where the whole order is."""
+def looks_body(looks: Sequence[LookText], language: Language, console_url: str, event_id: str, note: str) -> str:
+    """The teller's note; the first ones, why and what to look at; how many more; where the whole order is."""
     first = [look for look in looks if look.verdict == "look"]
     unknown = len(looks) - len(first)
-    lines = []
+    lines = [note] if note else []
     for number, look in enumerate(first[:LOOKS_TOLD], 1):
         lines += [f"{number}. {pick(look.asset, language)} ({pick(look.municipality, language)})"]
         lines += [f"   {text}" for text in (pick(look.reasons, language), pick(look.look, language)) if text]

@@ -35,6 +35,9 @@ QUAKE = {"id": "eq-1", "kind": "earthquake", "intensity": {"town": "6弱"}}
         ({"kind": "storm", "gauges": 1, "rain": {"town": 9}}, "gauges"),
         ({"kind": "storm", "rain": {"town": True}}, "True"),
         ({"kind": "storm", "rain": {"town": 9_999}}, "rain"),
+        ({"kind": "storm", "river": {"town": 6}}, "river"),
+        ({"kind": "storm", "rain": {"town": 9}, "note": "x" * 501}, "note"),
+        ({"kind": "storm", "rain": {"town": 9}, "note": ["x"]}, "note"),
     ],
 )
 def test_what_is_wrong_is_named(told: dict[str, Any], named: str) -> None:
@@ -46,6 +49,11 @@ def test_what_is_told_stands_before_the_gauges() -> None:
     event = parse_event({"id": "x", "kind": "storm", "rain": {"a": 50}, "gauges": True}, {"a": 80.0, "b": 30.0})
     assert event.told["rain"] == {"a": 50.0, "b": 30.0}
     assert say(event, {"a": ("青葉", "Aoba")}) == ("24時間雨量50 mm（青葉）", "24-hour rain 50 mm in Aoba")
+
+
+def test_a_river_is_told_by_the_level_of_the_flood_forecast() -> None:
+    event = parse_event({"id": "x", "kind": "storm", "river": {"a": 3}, "note": "県道は通行止め"}, {})
+    assert say(event, {"a": ("青葉", "Aoba")}) == ("河川水位レベル3（青葉）", "river at level 3 in Aoba")
 
 
 @pytest.mark.parametrize("payload", [b"{", b"[]", b'{"kind": "storm"}', b'{"id": "a b"}', b" " * 70_000])

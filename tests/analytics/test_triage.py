@@ -60,7 +60,7 @@ subjects = st.builds(
     level=st.sampled_from(Level),
     findings=st.integers(0, 9),
 )
-TOP = {"earthquake": 7.5, "rain": 1000.0, "wind": 60.0, "flood": 10.0}
+TOP = {"earthquake": 7.5, "rain": 1000.0, "wind": 60.0, "flood": 10.0, "river": 5.0}
 
 
 @given(subject=subjects, hazard=st.sampled_from(HAZARDS), shares=st.tuples(st.floats(0, 1), st.floats(0, 1)))
@@ -178,6 +178,15 @@ def test_a_class_that_an_event_is_no_matter_for_stands_last() -> None:
         ("b", "wait", -0.8),
         ("slope", "wait", None),
     ]
+
+
+def test_a_full_river_calls_for_bridges_and_levees_then_for_pumps_and_for_no_slope() -> None:
+    classes = ("bridge", "levee", "slope", "pump_station")
+    subjects = [replace(BRIDGE, id=name, class_=name, attributes={"健全度": "I"}) for name in classes]
+    for level, called in ((1.0, set()), (2.0, {"bridge", "levee"}), (3.0, {"bridge", "levee", "pump_station"})):
+        found = ranks(told("river", ueno=level), subjects)
+        assert {name for name, each in found.items() if each.verdict == "look"} == called
+    assert found["levee"].reasons_ja[0] == "河川水位レベル3"
 
 
 def test_a_pond_with_a_high_dam_has_its_own_intensity() -> None:

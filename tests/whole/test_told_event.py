@@ -23,7 +23,7 @@ from support.screenshots import log_in
 from support.webhook import Hook, webhook
 
 TOKEN = "token-of-engineer"  # noqa: S105 - of this test's own region
-QUAKE = {"id": "eq-1", "kind": "earthquake", "intensity": {"ueno": "6弱", "kawabe": "6弱"}}
+QUAKE = {"id": "eq-1", "kind": "earthquake", "intensity": {"ueno": "6弱", "kawabe": "6弱"}, "note": "県道は通行止め"}
 STORM = {"id": "rain-1", "kind": "storm", "rain": {"ueno": 200, "kawabe": 200}}
 RECEIVERS = {"ueno": "ja", "sato-farm": "en"}
 
@@ -88,7 +88,7 @@ def test_one_message_tells_each_receiver_once_what_of_its_own_to_look_at(told: T
     ]  # fmt: skip
     first, second = told.hooks["ueno"].posts
     assert first["title"] == "【まず見る所】震度6弱（上野町）: 2件"
-    assert "1. 一番橋" in first["message"]
+    assert first["message"].startswith("県道は通行止め\n1. 一番橋")
     assert "2. 川の中継機" in first["message"]
     assert "東ハウス" not in first["message"]
     assert "24時間雨量200 mm" in second["title"]

@@ -60,12 +60,13 @@ def earthquake(
 @click.option("--rain", multiple=True, metavar="MUNICIPALITY=VALUE", help="mm in 24 hours.")
 @click.option("--wind", multiple=True, metavar="MUNICIPALITY=VALUE", help="Strongest 10-minute mean in m/s.")
 @click.option("--flood", multiple=True, metavar="MUNICIPALITY=VALUE", help="Depth of water in m.")
+@click.option("--river", multiple=True, metavar="MUNICIPALITY=VALUE", help="Level 1 to 5 of the flood forecast.")
 @click.option("--gauges", is_flag=True, help="Rain of the last 24 hours by the region's own gauges, where not told.")
 @_language
 @common_options
 def storm(
-    invocation: Invocation, *, rain: tuple[str, ...], wind: tuple[str, ...], flood: tuple[str, ...], gauges: bool,
-    language: Language,
+    invocation: Invocation, *, rain: tuple[str, ...], wind: tuple[str, ...], flood: tuple[str, ...],
+    river: tuple[str, ...], gauges: bool, language: Language,
 ) -> None:  # fmt: skip
     """By rain, wind and flood as told for a municipality, or as its own gauges have it.
 
@@ -76,6 +77,7 @@ def storm(
     with _arguments():
         told: dict[Hazard, dict[str, float]] = {
             "rain": parse_told("rain", rain), "wind": parse_told("wind", wind), "flood": parse_told("flood", flood),
+            "river": parse_told("river", river),
         }  # fmt: skip
         _print(invocation, language, told, gauges=gauges)
 

@@ -2,9 +2,11 @@
 
     {"id": "eq-2026-11-28", "kind": "earthquake", "latitude": 34.1, "longitude": 133.7, "magnitude": 6.5,
      "depth": 10, "amplification": 1, "intensity": {"minato": "6弱"}}
-    {"id": "typhoon-21", "kind": "storm", "rain": {"minato": 120}, "wind": {}, "flood": {}, "gauges": true}
+    {"id": "typhoon-21", "kind": "storm", "rain": {"minato": 120}, "wind": {}, "flood": {}, "river": {"minato": 3},
+     "gauges": true, "note": "県道12号は通行止め"}
 
 An earthquake needs an epicentre or an intensity, a storm one of its values or `gauges`: the region's own rain gauges.
+`river`: the level 1 to 5 of the flood forecast. `note`: what those who go out should know.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,10 +17,9 @@ from typing import Any
 from sqlalchemy import Engine, or_, select
 from sqlalchemy.orm import Session
 
-from satomori_analytics.triage.order import WORDS, Event, Quake, Ranked, order, parse_told
+from satomori_analytics.triage.order import Event, Quake, Ranked, order, parse_told, strength_words
 from satomori_analytics.triage.region import gauged_rain, load_subjects
 from satomori_analytics.triage.rules import Hazard, load_rules
-from satomori_analytics.triage.shaking import name_of
 from satomori_core.clock import DAY_US, MINUTE_US
 from satomori_core.errors import RejectedError, SettingsError
 from satomori_core.logs import get_logger
@@ -32,8 +33,9 @@ FOLLOWED_US = 3 * DAY_US
 AGAIN_US = 10 * MINUTE_US
 GAUGED_FOR_US = DAY_US
 _QUAKE = ("latitude", "longitude", "magnitude", "depth", "amplification")
-_KEYS = {"earthquake": {*_QUAKE, "intensity"}, "storm": {"rain", "wind", "flood", "gauges"}}
-_STORM: tuple[Hazard, ...] = ("rain", "wind", "flood")
+_KEYS = {"earthquake": {*_QUAKE, "intensity"}, "storm": {"rain", "wind", "flood", "river", "gauges"}}
+_STORM: tuple[Hazard, ...] = ("rain", "wind", "flood", "river")
+NOTE_MOST = 500
 
 log = get_logger("analytics")
 
@@ -43,10 +45,13 @@ def parse_event(told: Mapping[str, Any], gauged: Mapping[str, float]) -> Event:
     kind = told.get("kind")
     if kind not in _KEYS:
         raise RejectedError("kind", f"kind {kind!r}: earthquake or storm is expected")
-    if strange := sorted(set(told) - _KEYS[kind] - {"id", "kind"}):
+    if strange := sorted(set(told) - _KEYS[kind] - {"id", "kind", "note"}):
         raise RejectedError(
             strange[0], f"{', '.join(strange)}: not known of a {kind}; {', '.join(sorted(_KEYS[kind]))}"
         )
+    note = told.get("note", "")
+    if not isinstance(note, str) or len(note) > NOTE_MOST:
+        raise RejectedError("note", f"note: a text of at most {NOTE_MOST} characters is expected")
     if kind == "earthquake":
         return Event({"earthquake": _places(told, "earthquake", "intensity")}, _quake(told))
     if not isinstance(told.get("gauges", False), bool):
@@ -94,13 +99,8 @@ def say(event: Event, names: Mapping[str, tuple[str, str]]) -> tuple[str, str]:
         if not places:
             continue
         place, value = max(places.items(), key=lambda item: (item[1], item[0]))
-        ja, en = names.get(place, (place, place))
-        if hazard == "earthquake":
-            class_ja, class_en = name_of(value)
-            parts.append((f"震度{class_ja}（{ja}）", f"JMA intensity {class_en} in {en}"))
-        else:
-            word_ja, word_en, unit = WORDS[hazard]
-            parts.append((f"{word_ja}{value:g} {unit}（{ja}）", f"{word_en} {value:g} {unit} in {en}"))
+        (said_ja, said_en), (ja, en) = strength_words(hazard, value), names.get(place, (place, place))
+        parts.append((f"{said_ja}（{ja}）", f"{said_en} in {en}"))
     return "・".join(ja for ja, _ in parts), ", ".join(en for _, en in parts)
 
 

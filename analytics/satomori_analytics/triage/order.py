@@ -28,12 +28,13 @@ _LEVELS_SAID = {
     Level.WARNING: ("状態: 警戒", "stands at warning"),
     Level.DANGER: ("状態: 危険", "stands at danger"),
 }
-WORDS: dict[Hazard, tuple[str, str, str]] = {
-    "rain": ("24時間雨量", "24-hour rain", "mm"),
-    "wind": ("最大風速", "wind", "m/s"),
-    "flood": ("浸水", "flooded", "m"),
+_WORDS: dict[Hazard, tuple[str, str, str]] = {
+    "rain": ("24時間雨量", "24-hour rain", " mm"),
+    "wind": ("最大風速", "wind", " m/s"),
+    "flood": ("浸水", "flooded", " m"),
+    "river": ("河川水位レベル", "river at level", ""),
 }
-_LARGEST: dict[Hazard, float] = {"earthquake": 7.5, "rain": 3000, "wind": 100, "flood": 50}
+_LARGEST: dict[Hazard, float] = {"earthquake": 7.5, "rain": 3000, "wind": 100, "flood": 50, "river": 5}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,16 +140,19 @@ class _Strength:
     km: float | None
 
     def said(self) -> tuple[str, str]:
-        if self.hazard == "earthquake":
-            ja, en = shaking.name_of(self.value)
-            if self.km is None:
-                return f"震度{ja}", f"JMA intensity {en}"
-            return (
-                f"震度{ja}（推定、震央から{self.km:.0f} km）",
-                f"JMA intensity {en} (estimated, {self.km:.0f} km off)",
-            )
-        ja, en, unit = WORDS[self.hazard]
-        return f"{ja}{self.value:g} {unit}", f"{en} {self.value:g} {unit}"
+        ja, en = strength_words(self.hazard, self.value)
+        if self.km is None:
+            return ja, en
+        return f"{ja}（推定、震央から{self.km:.0f} km）", f"{en} (estimated, {self.km:.0f} km off)"
+
+
+def strength_words(hazard: Hazard, value: float) -> tuple[str, str]:
+    """How strong it was, in Japanese and English."""
+    if hazard == "earthquake":
+        ja, en = shaking.name_of(value)
+        return f"震度{ja}", f"JMA intensity {en}"
+    ja, en, unit = _WORDS[hazard]
+    return f"{ja}{value:g}{unit}", f"{en} {value:g}{unit}"
 
 
 _Points = tuple[float, tuple[str, str]]

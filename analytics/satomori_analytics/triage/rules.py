@@ -14,7 +14,7 @@ from satomori_analytics.playbook_files import overlaid
 from satomori_core.errors import SettingsError
 from satomori_core.settings import read_toml, structure
 
-Hazard = Literal["earthquake", "rain", "wind", "flood"]
+Hazard = Literal["earthquake", "rain", "wind", "flood", "river"]
 HAZARDS: tuple[Hazard, ...] = get_args(Hazard)
 GENERAL = "all"
 

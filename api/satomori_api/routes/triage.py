@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from satomori_analytics.settings import load_analytics
+from satomori_analytics.triage.events import NOTE_MOST
 from satomori_analytics.triage.order import Event, Quake, Ranked, parse_told
 from satomori_analytics.triage.rules import Hazard, Rulebook, load_rules
 from satomori_api.auth import Context, TheViewer
@@ -27,10 +28,10 @@ ByPlace = Annotated[
 
 
 class Told(BaseModel):
-    """An `earthquake` by intensity in municipalities, by its epicentre, or both; a `storm` by rain, wind and flood.
+    """An `earthquake` by intensity in municipalities, by its epicentre, or both; a `storm` by rain, wind, flood, river.
 
     The id is yours to give: told again with it, the event is the same one. `gauges`: rain of the last 24 hours by the
-    region's own gauges, where it is not told.
+    region's own gauges, where it is not told. `note`: what those who go out should know.
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -45,7 +46,11 @@ class Told(BaseModel):
     rain: Annotated[dict[Word, float] | None, Field(description="By municipality, mm in 24 h.")] = None
     wind: Annotated[dict[Word, float] | None, Field(description="By municipality, m/s, 10-minute mean.")] = None
     flood: Annotated[dict[Word, float] | None, Field(description="By municipality, m.")] = None
+    river: Annotated[
+        dict[Word, float] | None, Field(description="By municipality, level 1 to 5 of the flood forecast.")
+    ] = None
     gauges: bool | None = None
+    note: Annotated[str | None, Field(max_length=NOTE_MOST)] = None
 
 
 class Looked(BaseModel):
@@ -73,13 +78,14 @@ def earthquake(
 
 @router.get("/storm", response_model=page_of(Ranked), summary="After a storm / 大雨・台風のあと")
 def storm(
-    *, viewer: TheViewer, context: Context, page: Page, rain: ByPlace, wind: ByPlace, flood: ByPlace
+    *, viewer: TheViewer, context: Context, page: Page, rain: ByPlace, wind: ByPlace, flood: ByPlace, river: ByPlace
 ) -> dict[str, Any]:
-    """By rain (mm in 24 h), wind (m/s, 10-minute mean) and flood (m) as told for municipalities."""
+    """By rain (mm in 24 h), wind (m/s, 10-minute mean), flood (m) and river level (1 to 5) told for municipalities."""
     told: dict[Hazard, dict[str, float]] = {
         "rain": parse_told("rain", rain),
         "wind": parse_told("wind", wind),
         "flood": parse_told("flood", flood),
+        "river": parse_told("river", river),
     }
     return page.of(context.queries.triage(viewer, Event(told), _rules(context)))
 
