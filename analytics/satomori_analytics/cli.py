@@ -1,5 +1,6 @@
 """`satomori analytics` (the service), `satomori playbook`, `satomori indicator NAME` and `satomori detect`."""
 
+import csv
 import json
 import sys
 from dataclasses import asdict
@@ -179,12 +180,23 @@ def _read_json(text: str | None) -> object:
 
 @click.command(short_help="Score a CSV recording with the detectors that run in production.")
 @common_options
-@click.option("--input", "source", type=click.Path(path_type=Path), required=True, help="CSV with a header line.")
-@click.option("--output", "target", type=click.Path(path_type=Path), required=True, help="CSV with score and alarm.")
-@click.option("--time-column", default=None, help="[default: by its name, or the first one that holds times]")
+@click.option(
+    "--input", "source", type=click.Path(path_type=Path), required=True, help="CSV with a header line; - is stdin."
+)
+@click.option(
+    "--output", "target", type=click.Path(path_type=Path), required=True, help="CSV with score and alarm; - is stdout."
+)
+@click.option(
+    "--time-column",
+    default=None,
+    help="'' for a row a second. [default: by its name, or the first one that holds times]",
+)
 @click.option("--value-columns", default="", help="Comma-separated. [default: all numbers that are no labels]")
-@click.option("--train-rows", type=click.IntRange(min=20), default=None, help="Rows to learn from first.")
-@click.option("--delimiter", default=None, help="[default: as the header line has it]")
+@click.option(
+    "--train-rows", type=click.IntRange(min=20), default=None,
+    help="Rows that several channels are learned from first, unjudged. [default: the detector's]",
+)  # fmt: skip
+@click.option("--delimiter", default=None, help="One character or `tab`. [default: as the header line has it]")
 @click.option("--detector", default=None, help="[default: by the number of columns]")
 def detect(
     invocation: Invocation, *, source: Path, target: Path, time_column: str | None, value_columns: str,
@@ -192,15 +204,38 @@ def detect(
 ) -> None:  # fmt: skip
     """Score each row of a recording from that row and earlier ones only: one line out for each line in.
 
-    `score` is 0 to 1, `alarm` 0 or 1. --detector leak takes a district's inflow (the column named as a flow, or
-    the first), the others as its pressures, and adds since when it leaks and how much, in the file's unit.
+    `score` is 0 to 1, `alarm` 0 or 1. Cells that are no number are missing. --detector leak takes a district's
+    inflow (the column named as a flow, or the first), the others as its pressures, and adds since when it leaks and how
+    much, in the file's unit.
     """
     from satomori_analytics import files  # noqa: PLC0415
 
-    names = [name.strip() for name in value_columns.split(",") if name.strip()]
-    layout = files.read_layout(source, time_column, names, delimiter)
-    if detector == "leak":
-        layout = files.inflow_first(layout)
-    built = files.build_detector(detector, len(layout.values), train_rows, layout.utc_offset_s)
-    rows = files.score_file(source, target, layout, built)
-    print_rows([{"rows": rows, "columns": ", ".join(layout.names), "output": str(target)}], as_json=invocation.json)
+    names = [name.strip() for name in next(csv.reader([value_columns]), []) if name.strip()]
+    wanted = files.Wanted(time_column, names, delimiter, inflow_first=detector == "leak")
+    outcome = files.score_file(
+        source, target, wanted, lambda layout: files.build_detector(detector, layout, train_rows), _tell_progress
+    )
+    layout = outcome.layout
+    for name, known in zip(layout.value_names, outcome.known, strict=True):
+        if outcome.rows and not known:
+            click.echo(f"satomori: {source}: no number in any row of {name!r}", err=True)
+    if 0 < outcome.rows <= outcome.learned_rows:
+        click.echo(
+            f"satomori: {source}: too short: the first {outcome.learned_rows} rows are learned from only", err=True
+        )
+    row = {
+        "rows": outcome.rows,
+        "columns": ", ".join(layout.value_names),
+        "time": "(a row a second)" if layout.time is None else layout.names[layout.time],
+        "left_out": ", ".join(layout.left_out),
+        "missing": outcome.rows * len(layout.values) - sum(outcome.known),
+        "retimed": outcome.retimed,
+        "output": str(target),
+    }
+    if target != files.STANDARD:
+        print_rows([row], as_json=invocation.json)
+
+
+def _tell_progress(rows: int) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"\r{rows:,}", nl=False, err=True)

@@ -33,6 +33,11 @@ class DetectorKind:
         return "false_alarms_per_month" in inspect.signature(self.make).parameters
 
     @property
+    def knows_days(self) -> bool:
+        """Whether it is told where the day begins."""
+        return "utc_offset_s" in inspect.signature(self.make).parameters
+
+    @property
     def joint(self) -> bool:
         """Whether it takes several channels of one thing together."""
         return bool(getattr(self.make, "joint", False))
