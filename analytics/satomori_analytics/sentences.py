@@ -13,7 +13,7 @@ LEVEL_EN = {Level.WATCH: "watch", Level.WARNING: "warning", Level.DANGER: "dange
 _SHOWN = {
     "Cel": "℃", "[ppm]": "ppm", "[g]": "g", "u{strain}": "µε", "{pF}": "pF", "1": "", "{bool}": "", "{count}": "",
     "m3/h": "m³/h", "W/m2": "W/m²", "g/m3": "g/m³", "deg": "°", "deg/h": "°/h", "dB[mW]": "dBm",
-    "m[H2O]": "m", "[pH]": "", "{NTU}": "NTU",
+    "m[H2O]": "m", "[pH]": "", "{NTU}": "NTU", "m3/d": "m³/d", "1/d": "/d",
 }  # fmt: skip
 
 

@@ -88,6 +88,7 @@ def _rows(condition: "Condition", language: str) -> list[dict[str, Any]]:
     told += [measured_text(each)[place] for each in condition.measured]
     told += [reach_text(each)[place] for each in condition.reaches]
     told += [ageing_text(each)[place] for each in condition.ageing]
+    told += [each[place] for each in condition.wanting]
     told += [unread_text(condition.unread)[place]] if condition.unread else []
     stands = {"urgency": condition.urgency, "asset": condition.asset, "municipality": condition.municipality,
               "rating": condition.rating or "-"}  # fmt: skip

@@ -10,13 +10,15 @@ from typing import Any, Literal
 import numpy as np
 
 from satomori_analytics.condition.trend import Trend, interval, theil_sen
+from satomori_analytics.condition.wanted import CONNECTIONS, MAINS_KM, NIGHT_USE, PRIVATE_KM, STARTS_MAX, number_of
 from satomori_analytics.indicators.base import Floats
 from satomori_analytics.indicators.structures import frequency_residual, pump_vibration_zone
-from satomori_analytics.indicators.water import pump_efficiency, sewer_h2s_class
+from satomori_analytics.indicators.water import infrastructure_leakage_index, pump_efficiency, sewer_h2s_class
 from satomori_core.clock import DAY_US
 
 Kind = Literal[
-    "frequency", "movement", "vibration", "efficiency", "efficiency_kept", "running", "hydrogen_sulfide", "night_flow"
+    "frequency", "movement", "vibration", "efficiency", "efficiency_kept", "running", "starts", "starts_of_limit",
+    "hydrogen_sulfide", "night_flow", "leakage", "leakage_index",
 ]  # fmt: skip
 _REFERENCE_DAYS, _RECENT_DAYS, _MONTH = 60, 14, 30
 _KPA_PER_M = 9.80665  # of water
@@ -101,7 +103,9 @@ def _efficiency(days: Days) -> Measured | None:
     share = _efficiencies(days)
     if share is None:
         return None
-    return _told(days, ("efficiency", "flow", "%"), share, 7, source="ρgQH/P of daily means, suction head left out")
+    return _told(
+        days, ("efficiency", "flow", "%"), share, 7, source="ρgQH/P of daily means while running, suction head left out"
+    )
 
 
 def _efficiency_kept(days: Days) -> Measured | None:
@@ -134,6 +138,22 @@ def _running(days: Days) -> Measured | None:
                  source="share of the day that the pump reported running")  # fmt: skip
 
 
+def _starts(days: Days) -> Measured | None:
+    if "starts" not in days.columns:
+        return None
+    return _told(days, ("starts", "pump_running", "1/d"), days.columns["starts"], 7,
+                 source="stopped, then running, as readings show; more may lie between two of them")  # fmt: skip
+
+
+def _starts_of_limit(days: Days) -> Measured | None:
+    most = number_of(days.attributes, STARTS_MAX)
+    if "starts" not in days.columns or not most:
+        return None
+    return _told(days, ("starts_of_limit", "pump_running", "%"), 100 * days.columns["starts"] / most, 7,
+                 grade=lambda share: "above" if share > 100 else "within",
+                 source="starts a day over starts_per_day_max of the ledger (the maker's)")  # fmt: skip
+
+
 def _hydrogen_sulfide(days: Days) -> Measured | None:
     if "hydrogen_sulfide" not in days.columns:
         return None
@@ -149,7 +169,38 @@ def _night_flow(days: Days) -> Measured | None:
     if "night_flow" not in days.columns:
         return None
     return _told(days, ("night_flow", "flow", "m3/h"), days.columns["night_flow"], 7,
-                 source="least hourly mean of a day (minimum night flow)")  # fmt: skip
+                 source="least mean of an hour of a day, 92 of 96 quarters known (IWA practice)")  # fmt: skip
+
+
+def _leakage(days: Days) -> Measured | None:
+    leaked = _leaked(days)
+    if leaked is None:
+        return None
+    return _told(days, ("leakage", "flow", "m3/d"), leaked, 7,
+                 source="night flow less night_use_m3_h of the ledger, by FAVAD to the day's pressures")  # fmt: skip
+
+
+def _leakage_index(days: Days) -> Measured | None:
+    """ILI: leakage by the unavoidable at the day's mean pressure; bands of the World Bank Institute."""
+    leaked = _leaked(days)
+    mains, pipes, private = (number_of(days.attributes, names) for names in (MAINS_KM, CONNECTIONS, PRIVATE_KM))
+    if leaked is None or mains is None or pipes is None or private is None:
+        return None
+    index = infrastructure_leakage_index(
+        1000 * leaked, mains, pipes, private, np.maximum(days.columns["pressure_mean"] / _KPA_PER_M, 0)
+    )
+    return _told(days, ("leakage_index", "flow", "1"), index, 7,
+                 grade=lambda value: "ABCD"[int(np.searchsorted((2, 4, 8), value, side="right"))],
+                 source="leakage over (18 Lm + .8 Nc + 25 Lp) P (IWA); bands A to D of the World Bank Institute at 2, "
+                 "4, 8 for well-to-do countries (recalled, not checked)")  # fmt: skip
+
+
+def _leaked(days: Days) -> Floats | None:
+    """m3 a day: what flows at night beyond what is used, as its pressure grows to the day's."""
+    used = number_of(days.attributes, NIGHT_USE)
+    if used is None or not {"night_flow", "night_day"} <= set(days.columns):
+        return None
+    return np.maximum(days.columns["night_flow"] - used, 0) * days.columns["night_day"]
 
 
 def _told(
@@ -174,10 +225,10 @@ _OF_CLASS: Mapping[str, tuple[Callable[[Days], Measured | None], ...]] = {
     "slope": _TILT,
     "levee": _TILT,
     "tunnel": _TILT,
-    "pump_station": (_vibration, _efficiency, _efficiency_kept, _running),
+    "pump_station": (_vibration, _efficiency, _efficiency_kept, _running, _starts, _starts_of_limit),
     "sewer_manhole": (_hydrogen_sulfide,),
     "sewer_span": (_hydrogen_sulfide,),
-    "district_meter_area": (_night_flow,),
+    "district_meter_area": (_night_flow, _leakage, _leakage_index),
     "water_main": (_night_flow,),
 }
 CLASSES = frozenset(_OF_CLASS)

@@ -9,11 +9,13 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from satomori_analytics.condition.ageing import STATES, Ageing, Fitted, Scale, expect, fit, rating_of
+from satomori_analytics.condition.daily import ALL_THE_TIME, QUARTERS, night_flow, starts, while_running
 from satomori_analytics.condition.measured import CLASSES, Days, Measured, measure
 from satomori_analytics.condition.rates import Ratebook, Rates, load_rates
 from satomori_analytics.condition.reach import Reach, reaches
 from satomori_analytics.condition.records import Pair, pairs_of, records_of
 from satomori_analytics.condition.urgency import likely, sewer_urgency_of, urgency_of
+from satomori_analytics.condition.wanted import missing, number_of
 from satomori_analytics.indicators.base import Floats
 from satomori_analytics.playbook import Playbook, Playbooks
 from satomori_core.clock import DAY_US, HOUR_US, to_datetime
@@ -24,8 +26,8 @@ from satomori_store.port import Columns, ObservationStore
 
 # So many days are looked at: a year of seasons, and what can be drawn.
 DAYS_MAX = 400
-# In a day, hours with a flow from which its least one counts.
-_HOURS_LEAST = 23
+# FAVAD's exponent where the ledger has none (`n1`): between a burst's .5 and the background's 1.5, our own choice.
+_N1 = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Condition:
     """How an asset stands. `rating` is its legal 健全度 from the ledger, never mixed with what is measured.
 
     `sewer_urgency`: 緊急度 I to III of a span's ranks. `urgency`: 0 to 3, for ordering, see `urgency.py`. `unread`: of
-    its inspections in the ledger, those that can't be read.
+    its inspections in the ledger, those that can't be read. `wanting`: (Japanese, English) of what the ledger lacks.
     """
 
     asset: str
@@ -47,6 +49,7 @@ class Condition:
     ageing: tuple[Ageing, ...]
     reaches: tuple[Reach, ...]
     unread: tuple[str, ...] = ()
+    wanting: tuple[tuple[str, str], ...] = ()
 
 
 def members_of(engine: Engine, group: str) -> list[str]:
@@ -143,25 +146,45 @@ def _condition(asset: Asset, days: Days, year: int, fitted: Fitted, playbook: Pl
         asset.id, asset.class_, asset.municipality_id, rating, sewer, urgency_of(rating, sewer, measured),
         asset.built_year, measured, tuple(expect(None if known is None else states.index(known), age, fitted, scale)),
         tuple(reach for found in measured for reach in reaches(found, playbook, asset.attributes)), tuple(unread),
+        tuple(missing(asset.class_, days.columns, asset.attributes)),
     )  # fmt: skip
 
 
 def _days(store: ObservationStore, asset: Asset, streams: dict[str, int], now_us: int) -> Days:
     until_us = now_us // DAY_US * DAY_US
-    start_us = until_us - DAYS_MAX * DAY_US
+    return read_days(store, asset, streams, until_us - DAYS_MAX * DAY_US, DAYS_MAX)
+
+
+def read_days(store: ObservationStore, asset: Asset, streams: dict[str, int], start_us: int, count: int) -> Days:
+    """`count` days from `start_us` on."""
+    until_us = start_us + count * DAY_US
     columns: dict[str, Floats] = {}
     if streams:
-        numbers = {number: metric for metric, number in streams.items()}
-        found = store.read(sorted(numbers), start_us, until_us, DAY_US, "mean")
-        for number, metric in numbers.items():
-            columns[metric] = _column(found, number, start_us, DAY_US, DAYS_MAX)
-    flow = streams.get("inflow", streams.get("flow"))
-    if flow is not None and asset.class_ in ("district_meter_area", "water_main"):
-        hourly = store.read([flow], start_us, until_us, HOUR_US, "mean")
-        hours = _column(hourly, flow, start_us, HOUR_US, DAYS_MAX * 24).reshape(DAYS_MAX, 24)
-        whole = np.isfinite(hours).sum(axis=1) >= _HOURS_LEAST
-        columns["night_flow"] = np.where(whole, np.where(np.isfinite(hours), hours, np.inf).min(axis=1), np.nan)
+        found = store.read(sorted(streams.values()), start_us, until_us, DAY_US, "mean")
+        columns = {metric: _column(found, n, start_us, DAY_US, count) for metric, n in streams.items()}
+    if asset.class_ in {"district_meter_area", "water_main"} and "flow" in streams:
+        quarters = _quarters(store, streams, ("flow", "pressure"), start_us, count)
+        n1 = number_of(asset.attributes, ("n1",))
+        columns |= night_flow(quarters["flow"], quarters.get("pressure"), _N1 if n1 is None else n1)
+    if asset.class_ == "pump_station" and (running := streams.get("pump_running")) is not None:
+        columns |= while_running(_quarters(store, streams, (*ALL_THE_TIME, "pump_running"), start_us, count))
+        found = store.read([running], start_us - HOUR_US, until_us)
+        good = np.maximum(found.quality, found.qc) < Quality.FAIL
+        columns["starts"] = starts(found.observed_at_us[good], found.value[good], start_us, count)
     return Days(start_us, columns, asset.attributes)
+
+
+def _quarters(
+    store: ObservationStore, streams: dict[str, int], metrics: Sequence[str], start_us: int, count: int
+) -> dict[str, Floats]:
+    """(days, 96) of each that there is."""
+    wanted = {metric: streams[metric] for metric in metrics if metric in streams}
+    every_us = DAY_US // QUARTERS
+    found = store.read(sorted(wanted.values()), start_us, start_us + count * DAY_US, every_us, "mean")
+    return {
+        metric: _column(found, n, start_us, every_us, count * QUARTERS).reshape(count, QUARTERS)
+        for metric, n in wanted.items()
+    }
 
 
 def _column(found: Columns, number: int, start_us: int, every_us: int, count: int) -> Floats:

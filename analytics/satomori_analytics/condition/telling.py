@@ -17,10 +17,18 @@ _NAMES: Mapping[Kind, tuple[str, str]] = {
     "vibration": ("振動", "vibration"),
     "efficiency": ("ポンプ効率", "pump efficiency"),
     "efficiency_kept": ("ポンプ効率（台帳の基準効率に対する割合）", "pump efficiency, of the ledger's reference"),
+    "starts": ("1日の始動回数", "starts a day"),
+    "starts_of_limit": ("1日の始動回数（台帳の上限に対する割合）", "starts a day, of the ledger's limit"),
+    "leakage": (
+        "1日の漏水量（夜間最小流量から、水圧で補正）",
+        "a day's leakage by the night flow, allowed for pressure",
+    ),
+    "leakage_index": ("漏水指標（ILI）", "leakage index (ILI)"),
     "running": ("1日の運転時間", "running hours a day"),
     "hydrogen_sulfide": ("硫化水素（30日平均）", "hydrogen sulfide, mean of 30 days"),
     "night_flow": ("夜間最小流量", "minimum night flow"),
 }
+_WITHIN = {"above": ("上限を超える", "above the limit"), "within": ("上限以内", "within the limit")}
 _GRADES: Mapping[Kind, tuple[str, str]] = {
     "vibration": ("ゾーン", "zone"), "hydrogen_sulfide": ("腐食環境", "corrosion class"),
 }  # fmt: skip
@@ -35,7 +43,10 @@ def measured_text(found: Measured) -> tuple[str, str]:
     if found.low == found.low:
         parts_ja.append(f"（{shown[1]}〜{shown[2]}）")
         parts_en.append(f" ({shown[1]} to {shown[2]})")
-    if found.grade is not None:
+    if found.grade in _WITHIN:
+        parts_ja.append(f"、{_WITHIN[found.grade][0]}")
+        parts_en.append(f", {_WITHIN[found.grade][1]}")
+    elif found.grade is not None:
         name = _GRADES.get(found.kind, ("区分", "class"))
         parts_ja.append(f"、{name[0]} {found.grade}")
         parts_en.append(f", {name[1]} {found.grade}")

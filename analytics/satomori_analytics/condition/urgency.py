@@ -12,11 +12,12 @@ from satomori_analytics.indicators.structures import sewer_urgency
 
 # 3 at once, 2 soon, 1 in time, 0 nothing known that calls for it. The classes' own words: 健全度 IV 緊急,
 # III 早期, II 予防保全; 緊急度 I 速やか, II within 5 years, III later; zone D damages, C not for long (recalled, not
-# checked). That they are put side by side on one scale is our own choice.
+# checked); more starts than the maker allows wear it in time. That they are put side by side on one scale is our own
+# choice.
 _OF_RATING = {"IV": 3, "III": 2, "II": 1}
 _OF_SEWER = {"I": 3, "II": 2, "III": 1}
 _OF_GRADE: Mapping[Kind, Mapping[str, int]] = {
-    "vibration": {"D": 3, "C": 2}, "hydrogen_sulfide": {"I": 2, "II": 1},
+    "vibration": {"D": 3, "C": 2}, "hydrogen_sulfide": {"I": 2, "II": 1}, "starts_of_limit": {"above": 1},
 }  # fmt: skip
 # Ranks A, B, C of a span in the ledger; "-" or なし where it was looked at and has none.
 SEWER_RANKS = (("corrosion_rank", "腐食"), ("sag_rank", "たるみ"), ("crack_rank", "破損"))
