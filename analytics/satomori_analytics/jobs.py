@@ -7,10 +7,11 @@ doubles nothing. Nothing here holds a transaction while it judges.
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from sqlalchemy import Engine
@@ -59,6 +60,7 @@ _ANEW_US = 35 * DAY_US
 
 log = get_logger("analytics")
 Touched = dict[int, tuple[int, int]]
+_Name = TypeVar("_Name", int, str)
 
 
 @dataclass(slots=True)
@@ -85,6 +87,10 @@ class Round:
     slow: int = 0
     backlog: bool = False
     seconds: float = field(default=0.0)
+
+
+def _until(times: Mapping[_Name, int], now_us: int) -> dict[_Name, int]:
+    return {name: min(at_us, now_us) for name, at_us in times.items()}
 
 
 class Analyst:
@@ -124,6 +130,7 @@ class Analyst:
     def round(self, now_us: int, stop: Callable[[], bool] = lambda: False) -> Round:
         """Judge what was stored since the last round, then who is silent, then some of what waits."""
         began, done, before = time.monotonic(), Round(), self._cursor
+        self._follow_clock(now_us)
         self._reload(now_us)
         self._resume()
         changes = self._missed(now_us) or self._ledger.changes_after(self._cursor, self._settings.changes_per_round)
@@ -309,6 +316,17 @@ class Analyst:
                 if stream.gateway is not None:
                     # That anything arrives is a sign of life, however old what it tells.
                     self._gateways[stream.gateway] = now_us
+
+    def _follow_clock(self, now_us: int) -> None:
+        """A clock that was set back: nothing was heard later than now, and silence has its grace again."""
+        rest_us = int(max(self._settings.silence_every_s, self._settings.silence_grace_s) * 1e6)
+        if self._silence_due_us - now_us <= rest_us:
+            return
+        log.warning("the clock was set back", by_s=(self._silence_due_us - now_us) // 1_000_000)
+        self._silence_due_us = 0
+        self._heard, self._arrived, self._gateways = (
+            _until(self._heard, now_us), _until(self._arrived, now_us), _until(self._gateways, now_us),
+        )  # fmt: skip
 
     def _judge_silence(self, now_us: int, done: Round) -> None:
         if not self._silence_due_us:  # the start: what is on its way may arrive first

@@ -3,7 +3,9 @@
 They wait in a queue until the fresh data are judged, and are done a few at a time: nothing fresh waits for them.
 """
 
+import contextlib
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -27,6 +29,8 @@ from satomori_analytics.watching import Gap, Rows, Watched, judge_alone, judge_j
 from satomori_analytics.work import Outcome, Task, judge_derived, resting_on, stream_of
 from satomori_analytics.world import Stream, WatchedAsset
 from satomori_core.clock import DAY_US, HOUR_US
+from satomori_core.errors import UnavailableError
+from satomori_core.logs import get_logger
 from satomori_core.vocabulary import Quality
 from satomori_store.port import Aggregate, ObservationStore
 
@@ -40,6 +44,9 @@ _ROLLED_DAYS = 4
 # A series alone is judged anew over so long, from a state that was kept: what a finding's picture shows, and an alarm's
 # beginning. Its states lag behind by as much, and are rolled on once a day.
 _LEAD_US, _ROLL_US = 2 * DAY_US, DAY_US
+_DISK_AGAIN_S = 30.0
+
+log = get_logger("analytics")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,21 +94,14 @@ class References:
 
     def load(self, key: str, watch: Watch, channels: tuple[int, ...]) -> dict[str, Any] | None:
         """None where nothing was learned yet, or for another detector, other options or other datastreams."""
-        if key not in self._known:
-            path = self._folder / f"{key}.json"
-            if not path.exists():
-                return None
-            try:
-                self._known[key] = json.loads(path.read_text(encoding="utf-8"))
-            except ValueError:
-                return None
-        reference = self._known[key]
-        return reference if reference.get("for") == _identity(watch, channels) else None
+        reference = self._known.get(key) or self._read(key)
+        if reference.get("for") != _identity(watch, channels):
+            return None
+        self._known[key] = reference
+        return reference
 
     def save(self, key: str, watch: Watch, channels: tuple[int, ...], reference: Mapping[str, Any]) -> dict[str, Any]:
-        self._known[key] = {**reference, "for": _identity(watch, channels), "rolled": []}
-        self._write(key, self._known[key])
-        return self._known[key]
+        return self._keep(key, {**reference, "for": _identity(watch, channels), "rolled": []})
 
     def roll(self, key: str, rolled: Mapping[str, Any]) -> None:
         """Keep a state beside the first: the newest, and the first of each of the days before it.
@@ -112,15 +112,11 @@ class References:
         before = reference.get("rolled", [])
         if before and before[-1]["until_us"] >= rolled["until_us"]:
             return
-        self._known[key] = {**reference, "rolled": _day_by_day(before, rolled)}
-        self._write(key, self._known[key])
+        self._keep(key, {**reference, "rolled": _day_by_day(before, rolled)})
 
     def states(self, key: str, identity: list[Any]) -> list[dict[str, Any]]:
         """What the detector of one series went on to learn, oldest first. Not held in memory: there are many series."""
-        try:
-            kept = json.loads((self._folder / f"{key}.json").read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
-            return []
+        kept = self._read(key)
         states: list[dict[str, Any]] = kept["rolled"] if kept.get("for") == identity else []
         return states
 
@@ -130,12 +126,46 @@ class References:
         state = {"until_us": rolled["until_us"], "state": rolled["state"]}
         self._write(key, {"for": rolled["for"], "rolled": _day_by_day(before, state)})
 
+    def _keep(self, key: str, reference: dict[str, Any]) -> dict[str, Any]:
+        """On disk first: where that fails, memory knows no more than the next process would."""
+        self._write(key, reference)
+        self._known[key] = reference
+        return reference
+
+    def _read(self, key: str) -> dict[str, Any]:
+        """Empty where nothing was kept, or nothing that can be read: it is learned anew."""
+        path = self._folder / f"{key}.json"
+        try:
+            kept = json.loads(path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        except ValueError:
+            kept = None
+        if not isinstance(kept, dict):
+            log.warning("what was learned can't be read, learning anew", file=str(path))
+            return {}
+        return kept
+
     def _write(self, key: str, kept: Mapping[str, Any]) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        """Whole or not at all: on the disk before it takes the old one's name, so that a power cut leaves one of them.
+
+        Raise UnavailableError where the disk takes no more; what was there stays.
+        """
         path = self._folder / f"{key}.json"
         draft = path.with_suffix(".new")
-        draft.write_text(json.dumps(kept), encoding="utf-8")
-        draft.replace(path)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with draft.open("w", encoding="utf-8") as file:
+                file.write(json.dumps(kept))
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                draft.unlink()
+            raise UnavailableError(
+                f"{path}: {error.strerror}; detectors keep there what they learn", _DISK_AGAIN_S
+            ) from None
 
 
 def latest(reference: Mapping[str, Any], before_us: int) -> Mapping[str, Any]:

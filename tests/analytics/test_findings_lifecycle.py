@@ -162,6 +162,26 @@ def test_a_silent_sensor_and_a_silent_gateway(region: Region) -> None:
     assert len(region.digest(now_us)._silence._told) == 0
 
 
+def test_a_clock_that_was_set_back(region: Region) -> None:
+    """It was a year ahead for a while: silence is judged by the right time again, not only once that year is over."""
+    region.add_asset("pond", "irrigation_pond", ["water_level"])
+    region.put("pond", "water_level", every(MINUTE_US, [0.5] * 3))
+    analyst = region.digest(NOON_US + 365 * DAY_US)
+    analyst.round(NOON_US + 365 * DAY_US + HOUR_US)
+    assert region.findings("silent")
+    region.put("pond", "water_level", [(NOON_US + 3 * MINUTE_US, 0.6)])
+    now_us = NOON_US + 3 * MINUTE_US
+    for _ in range(3):
+        analyst.round(now_us)
+        now_us += MINUTE_US
+    assert not [f for f in region.findings("silent") if f.until_us is None]
+    for _ in range(30):
+        analyst.round(now_us)
+        now_us += MINUTE_US
+    (open_one,) = [f for f in region.findings("silent") if f.until_us is None]
+    assert open_one.cause == "gateway"
+
+
 def test_a_valve_fault_on_a_pump_rig(region: Region) -> None:
     """Eight channels at 1 s: 400 rows of learning, normal running without a finding, then a fault within a minute."""
     metrics = ["acceleration_1", "acceleration_2", "motor_current", "pressure", "motor_temperature",

@@ -84,6 +84,15 @@ def test_each_hour_is_made_once_whatever_is_killed(farm: Region) -> None:
     assert 30.0 in line["limits"]
 
 
+def test_a_clock_that_was_set_back(farm: Region) -> None:
+    """What was made by a clock two days ahead is dropped, and forecasts are made by the right time again."""
+    maker = forecaster(farm)
+    finish(maker, EVENING + 2 * DAY_US)
+    assert rows(farm)
+    assert finish(maker, EVENING) == 2
+    assert [row.made_us for row in rows(farm)] == [EVENING // HOUR_US * HOUR_US]
+
+
 def test_what_is_missing_is_kept_once_with_what_it_needs(farm: Region) -> None:
     maker = forecaster(farm)
     for hour in range(3):

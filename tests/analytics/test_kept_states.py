@@ -1,6 +1,9 @@
 """What a single series' detector has learned is kept between judgements, and gives the findings of a whole rescore."""
 
 import json
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,7 @@ import pytest
 
 from satomori_analytics.slow import References, Slow
 from satomori_core.clock import DAY_US, SECOND_US
+from satomori_core.errors import UnavailableError
 from support.analytics_region import NOON_US, Region, open_region
 
 DAYS = 13
@@ -90,3 +94,58 @@ def test_a_kept_state_spares_most_of_the_rows(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(Slow, "_values", counted)
     _play(tmp_path / "kept")
     assert asked[-1] <= 5 * 144
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file takes more than 20 bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_leaves_what_was_kept(tmp_path: Path) -> None:
+    """The write fails as the disk's, and says where; the state of before stays whole, and no draft is left."""
+    references = References(tmp_path)
+    told: dict[str, Any] = {"for": [1], "touched_us": 0, "state": {"seen": 3}}
+    references.roll_alone("a.b.1", {**told, "until_us": 5})
+    before = (tmp_path / "a.b.1.json").read_bytes()
+    with full_disk(), pytest.raises(UnavailableError, match=r"a\.b\.1\.json"):
+        references.roll_alone("a.b.1", {**told, "until_us": 5 + DAY_US})
+    assert [path.name for path in tmp_path.iterdir()] == ["a.b.1.json"]
+    assert (tmp_path / "a.b.1.json").read_bytes() == before
+    references.roll_alone("a.b.1", {**told, "touched_us": DAY_US, "until_us": 5 + DAY_US})
+    assert [state["until_us"] for state in References(tmp_path).states("a.b.1", [1])] == [5, 5 + DAY_US]
+
+
+@pytest.mark.parametrize("torn", [b"", b'{"for": [1], "rol', b"\0" * 64, b"[]", b"\xff\xfe", b"null"])
+def test_a_torn_file_is_learned_anew(tmp_path: Path, torn: bytes) -> None:
+    """Cut short, or of another kind: as if nothing had been kept, and the next state takes its place."""
+    (tmp_path / "a.b.1.json").write_bytes(torn)
+    references = References(tmp_path)
+    assert references.states("a.b.1", [1]) == []
+    references.roll_alone("a.b.1", {"for": [1], "touched_us": 0, "until_us": 5, "state": {}})
+    assert [state["until_us"] for state in references.states("a.b.1", [1])] == [5]
+
+
+def test_judgements_wait_for_a_disk_that_takes_nothing(tmp_path: Path) -> None:
+    """The findings are there, the state is not: the judgement stays due, and doubles nothing once there is room."""
+    region = open_region(tmp_path)
+    region.add_asset("manhole", "sewer_manhole", ["water_level"], interval_s=600)
+    rows = _level()
+    region.put("manhole", "water_level", rows)
+    (tmp_path / "analytics").write_bytes(b"")  # where a folder has to be
+    analyst = region.analyst()
+    for _ in range(2):
+        with pytest.raises(UnavailableError, match="manhole"):
+            region.digest(rows[-1][0], analyst)
+    found = [(f.id, f.since_us) for f in region.findings("univariate")]
+    assert found
+    (tmp_path / "analytics").unlink()
+    region.digest(rows[-1][0], analyst)
+    assert [(f.id, f.since_us) for f in region.findings("univariate")] == found
+    assert list((tmp_path / "analytics").glob("manhole.*.json"))
+    region.close()

@@ -61,7 +61,8 @@ class Forecaster:
     def round(self, now_us: int, stop: Callable[[], bool] = lambda: False) -> int:
         """How many forecasts were kept."""
         slot = (now_us - _DELAY_US) // HOUR_US
-        if slot > self._slot or (not self._due and now_us >= self._again_us):
+        # Also an earlier one: the clock may be set back.
+        if slot != self._slot or (not self._due and now_us >= self._again_us):
             self._begin(slot)
             self._slot, self._again_us = slot, now_us + self._pause_us
             self._pause_us = min(2 * self._pause_us, _AGAIN_US)
@@ -80,6 +81,7 @@ class Forecaster:
     def _begin(self, slot: int) -> None:
         made_us = slot * HOUR_US
         close_passed(self._registry, made_us)
+        forget_later(self._registry, made_us)
         self._weather = self._load_weather(made_us)
         last = last_made(self._registry)
         self._due = []
@@ -149,6 +151,12 @@ def close_passed(engine: Engine, now_us: int) -> int:
             finding.until_us = max(finding.evidence["for_until_us"], finding.since_us)
             finding.updated_us = now_us
     return len(passed)
+
+
+def forget_later(engine: Engine, now_us: int) -> None:
+    """Drop what was made later than now, by a clock that was ahead: it would pass for the newest."""
+    with transaction(engine) as session:
+        session.execute(delete(models.Forecast).where(models.Forecast.made_us > now_us))
 
 
 def _columns(forecast: Forecast) -> dict[str, Any]:

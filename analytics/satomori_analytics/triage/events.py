@@ -136,7 +136,9 @@ class Looker:
     def round(self, now_us: int) -> int:
         """How many events were ordered or refused."""
         followed = (HazardEvent.state == "ordered") & (HazardEvent.told_us > now_us - FOLLOWED_US)
-        due = or_(HazardEvent.state == "waiting", followed & (HazardEvent.ordered_us <= now_us - AGAIN_US))
+        # Ordered later than now: the clock was set back.
+        old = (HazardEvent.ordered_us <= now_us - AGAIN_US) | (HazardEvent.ordered_us > now_us)
+        due = or_(HazardEvent.state == "waiting", followed & old)
         with reading(self._registry) as connection, Session(connection) as session:
             rows = session.scalars(select(HazardEvent).where(due).order_by(HazardEvent.told_us)).all()
             names = {o.id: (o.name, o.name_en) for o in session.scalars(select(Organisation))} if rows else {}
