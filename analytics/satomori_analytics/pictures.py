@@ -27,10 +27,10 @@ def channel(
         window = window[[a + int(np.argmax(off[a:b])) for a, b in pairwise(edges.tolist())]]
     shown: dict[str, Any] = {
         "ja": quantity.ja, "en": quantity.en, "unit": quantity.unit,
-        "at_us": at_us[window].tolist(), "observed": _short(values[window]),
+        "at_us": at_us[window].tolist(), "observed": short(values[window]),
     }  # fmt: skip
     if band is not None:
-        shown |= {"low": _short(band[0][window]), "high": _short(band[1][window])}
+        shown |= {"low": short(band[0][window]), "high": short(band[1][window])}
     return shown
 
 
@@ -62,6 +62,6 @@ def picture(at_us: Times, stretch: Stretch, channels: list[dict[str, Any]], limi
     return {**span, "channels": channels, "limits": limits}
 
 
-def _short(values: Floats) -> list[float | None]:
+def short(values: Floats) -> list[float | None]:
     """Five digits do for the eye; None where there is nothing."""
     return [float(f"{value:.5g}") if np.isfinite(value) else None for value in values.tolist()]

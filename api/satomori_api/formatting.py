@@ -1,7 +1,7 @@
 """Numbers, units and times as people read them. Pure; times are µs since the epoch, shown in a named zone."""
 
 import math
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -53,12 +53,20 @@ def moment(language: Language, at_us: int, zone_name: str, now_us: int) -> str:
     """Clock time for today, month and day for this year, the whole date before that."""
     at, now = (to_datetime(t).astimezone(zone(zone_name)) for t in (at_us, now_us))
     clock = f"{at:%H:%M}"
-    if at.date() == now.date():
-        return clock
-    day = f"{at.month}月{at.day}日" if language == "ja" else f"{at:%b} {at.day}"
+    return clock if at.date() == now.date() else f"{_day(language, at, now)} {clock}"
+
+
+def day(language: Language, at_us: int, zone_name: str, now_us: int) -> str:
+    """Month and day for this year, with the year for others."""
+    at, now = (to_datetime(t).astimezone(zone(zone_name)) for t in (at_us, now_us))
+    return _day(language, at, now)
+
+
+def _day(language: Language, at: datetime, now: datetime) -> str:
+    told = f"{at.month}月{at.day}日" if language == "ja" else f"{at:%b} {at.day}"
     if at.year != now.year:
-        day = f"{at.year}年{day}" if language == "ja" else f"{day}, {at.year}"
-    return f"{day} {clock}"
+        told = f"{at.year}年{told}" if language == "ja" else f"{told}, {at.year}"
+    return told
 
 
 def clock_time(at_us: int, zone_name: str) -> str:

@@ -1,27 +1,44 @@
 """A finding's evidence drawn: its values, the band that is normal, limits, and what was found. Pure, SVG."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 from satomori_analytics.peers.comparing import Difference
-from satomori_api.formatting import Language, moment, with_unit
+from satomori_api.formatting import Language, day, moment, with_unit
+from satomori_core.clock import DAY_US
 
 _WIDE, _HIGH, _EDGE, _THIN = 320.0, 110.0, 6.0, 16.0
-_CAPTION, _LINE = 32.0, 12.0  # beneath each drawing of a whole picture: two lines of small print
+_LINE = 12.0  # of small print beneath a drawing
+_SMALL_PRINT = 9.0
+_FINE = 120  # so many values and more are drawn with a fine line
+_DAYS_US = 3 * DAY_US  # what is longer has dates beneath it, no clock times
 # A file can't ask the page's style sheet, and is put on pages and into mails of any colour.
 _STYLE = (
     "<style>.paper{fill:#fff}.found{fill:#f0b429;opacity:.25}.band{fill:#23784a;stroke:#23784a;opacity:.3}"
     ".limit{stroke:#b3131f;stroke-dasharray:4 3}.observed{fill:none;stroke:#1b2420;stroke-width:1.6}"
+    ".middle{fill:none;stroke:#23784a;stroke-width:1.6;stroke-dasharray:6 3}.now{stroke:#9aa59f}"
     ".axis{stroke:#9aa59f}.own{fill:#1b2420}.off{fill:#f0b429;stroke:#1b2420}"
-    "text{font:9px sans-serif;fill:#1b2420}</style>"
+    ".fine{stroke-width:.8}text{font:9px sans-serif;fill:#1b2420}"
+    ".word{paint-order:stroke;stroke:#fff;stroke-width:2px}</style>"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """For whom words are put into a drawing: `at_us` is now there."""
+
+    language: Language
+    zone: str
+    at_us: int
 
 
 def drawings(language: Language, evidence: Mapping[str, Any], zone: str, at_us: int) -> list[tuple[str, str]]:
     """(sentence, SVG) for each channel of a finding that kept a picture; none for one that has no values to show."""
+    reader = _Reader(language, zone, at_us)
     return [
-        (_sentence(language, channel, zone, at_us), _svg(_marks(picture, channel), _HIGH, _name(language, channel)))
+        (_sentence(reader, channel), _svg(*_drawn(picture, channel, reader), _name(language, channel)))
         for picture, channel in _shown(evidence)
     ]
 
@@ -34,7 +51,8 @@ def among(found: Difference) -> str:
 
 def told(language: Language, evidence: Mapping[str, Any], zone: str, at_us: int) -> str:
     """What the first drawing shows, and against what expectation; empty where there is none."""
-    return next((_sentence(language, channel, zone, at_us) for _, channel in _shown(evidence)), "")
+    reader = _Reader(language, zone, at_us)
+    return next((_sentence(reader, channel) for _, channel in _shown(evidence)), "")
 
 
 def small(language: Language, evidence: Mapping[str, Any]) -> str | None:
@@ -45,16 +63,33 @@ def small(language: Language, evidence: Mapping[str, Any]) -> str | None:
 
 def whole(language: Language, evidence: Mapping[str, Any], name: str, zone: str, at_us: int) -> str | None:
     """All drawings as one file called `name`, with what each says beneath it; None where there is none."""
-    parts = []
-    for row, (picture, channel) in enumerate(_shown(evidence)):
-        lines = "".join(
-            f'<text x="{_EDGE}" y="{_HIGH + (line + 1) * _LINE:.0f}">{escape(words)}</text>'
-            for line, words in enumerate(_words(language, channel, zone, at_us))
-        )
-        top = row * (_HIGH + _CAPTION)
-        parts.append(f'<g transform="translate(0 {top:.0f})">{_marks(picture, channel)}{lines}</g>')
-    high = len(parts) * (_HIGH + _CAPTION)
-    return _svg(f"<title>{escape(name)}</title>{_paper(high)}{''.join(parts)}", high, name) if parts else None
+    return _stacked(_Reader(language, zone, at_us), _shown(evidence), name)
+
+
+def stacked(
+    language: Language, pictures: Sequence[Mapping[str, Any]], name: str, zone: str, at_us: int
+) -> str | None:  # fmt: skip
+    """As `whole`, of pictures that no finding keeps."""
+    shown = [pair for picture in pictures for pair in _shown({"picture": picture})]
+    return _stacked(_Reader(language, zone, at_us), shown, name)
+
+
+def _stacked(reader: _Reader, shown: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]], name: str) -> str | None:
+    parts, top = [], 0.0
+    for picture, channel in shown:
+        marks, high = _drawn(picture, channel, reader)
+        words = _words(reader, channel)
+        lines = "".join(_text(_EDGE, high + (line + 1) * _LINE, said) for line, said in enumerate(words))
+        parts.append(f'<g transform="translate(0 {top:.0f})">{marks}{lines}</g>')
+        top += high + (len(words) + 0.7) * _LINE
+    return _svg(f"<title>{escape(name)}</title>{_paper(top)}{''.join(parts)}", top, name) if parts else None
+
+
+def _drawn(picture: Mapping[str, Any], channel: Mapping[str, Any], reader: _Reader) -> tuple[str, float]:
+    """A drawing with the words that belong into it, and how high it is: a course has its times beneath it."""
+    if "at_us" not in channel:
+        return _marks(picture, channel), _HIGH
+    return _marks(picture, channel, reader) + _times(picture, channel["at_us"], reader), _HIGH + _LINE
 
 
 def _shown(evidence: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
@@ -69,16 +104,18 @@ def _name(language: Language, channel: Mapping[str, Any]) -> str:
     return str(channel["ja" if language == "ja" else "en"])
 
 
-def _sentence(language: Language, channel: Mapping[str, Any], zone: str, at_us: int) -> str:
-    return ("、" if language == "ja" else ", ").join(_words(language, channel, zone, at_us))
+def _sentence(reader: _Reader, channel: Mapping[str, Any]) -> str:
+    return ("、" if reader.language == "ja" else ", ").join(_words(reader, channel))
 
 
-def _words(language: Language, channel: Mapping[str, Any], zone: str, at_us: int) -> list[str]:
-    """The newest value and when; then, where it is known, the band: what would be normal, unless it is named."""
-    ja, unit = language == "ja", channel["unit"]
+def _words(reader: _Reader, channel: Mapping[str, Any]) -> list[str]:
+    """What it brings itself; else the newest value and when, then the band: what would be normal, unless named."""
+    language, ja, unit = reader.language, reader.language == "ja", channel["unit"]
+    if "words" in channel:
+        return list(channel["words"][language])
     if "at_us" in channel:
         seen = [pair for pair in zip(channel["at_us"], channel["observed"], strict=True) if pair[1] is not None]
-        when = moment(language, seen[-1][0], zone, at_us)
+        when = moment(language, seen[-1][0], reader.zone, reader.at_us)
         said = f"{with_unit(seen[-1][1], unit)}" + (f"（{when}）" if ja else f" ({when})")
         low, high = (channel.get(side, [None])[-1] for side in ("low", "high"))
     else:
@@ -112,7 +149,24 @@ def on_scale(
     ])  # fmt: skip
 
 
-def _marks(picture: Mapping[str, Any], channel: Mapping[str, Any]) -> str:
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """From times and values to the drawing: what is before or after the times lies at the edge."""
+
+    times: tuple[int, int]
+    values: tuple[float, float]
+
+    def x(self, at_us: float) -> float:
+        start, end = self.times
+        return _EDGE + (_WIDE - 2 * _EDGE) * min(max((at_us - start) / max(end - start, 1), 0.0), 1.0)
+
+    def y(self, value: float) -> float:
+        least, most = self.values
+        return _HIGH - _EDGE - (_HIGH - 2 * _EDGE) * (value - least) / max(most - least, 1e-12)
+
+
+def _marks(picture: Mapping[str, Any], channel: Mapping[str, Any], reader: _Reader | None = None) -> str:
+    """`reader`: with words at the limits."""
     if "at_us" not in channel:
         return on_scale(channel["value"], (channel["low"], channel["high"]), channel["limits"], high=_HIGH)
     times: Sequence[int] = channel["at_us"]
@@ -120,31 +174,63 @@ def _marks(picture: Mapping[str, Any], channel: Mapping[str, Any]) -> str:
     values = [v for v in channel["observed"] if v is not None] + [v for pair in band for v in pair if v is not None]
     span = max(max(values) - min(values), 1e-12)  # a limit that is further off would flatten the rest
     limits = [limit for limit in picture["limits"] if min(values) - span <= limit <= max(values) + span]
-    least, most = min(values + limits), max(values + limits)
-    wide, high = max(times[-1] - times[0], 1), max(most - least, 1e-12)
-
-    def x(at_us: float) -> float:
-        return _EDGE + (_WIDE - 2 * _EDGE) * min(max((at_us - times[0]) / wide, 0.0), 1.0)
-
-    def y(value: float) -> float:
-        return float(_HIGH - _EDGE - (_HIGH - 2 * _EDGE) * (value - least) / high)
-
-    left, right = x(picture["from_us"]), x(picture["until_us"])
-    parts = [f'<rect class="found" x="{left:.1f}" y="0" height="{_HIGH:.0f}" width="{max(right - left, 2):.1f}"/>']
+    on = _Scale((times[0], times[-1]), (min(values + limits), max(values + limits)))
+    parts = []
+    if "from_us" in picture:
+        left, right = on.x(picture["from_us"]), on.x(picture["until_us"])
+        parts = [f'<rect class="found" x="{left:.1f}" y="0" height="{_HIGH:.0f}" width="{max(right - left, 2):.1f}"/>']
     there = [(at, *pair) for at, pair in zip(times, band, strict=False) if None not in pair]
     if there:
-        corners = [(x(at), y(top)) for at, _, top in there] + [(x(at), y(low)) for at, low, _ in reversed(there)]
-        parts.append(f'<polygon class="band" points="{_points(corners)}"/>')
-    parts += [
-        f'<line class="limit" x1="{_EDGE}" x2="{_WIDE - _EDGE}" y1="{y(limit):.1f}" y2="{y(limit):.1f}"/>'
-        for limit in limits
-    ]
-    line = [(x(at), y(value)) for at, value in zip(times, channel["observed"], strict=True) if value is not None]
-    return "".join([*parts, f'<polyline class="observed" points="{_points(line)}"/>'])
+        corners = [(at, top) for at, _, top in there] + [(at, low) for at, low, _ in reversed(there)]
+        parts.append(f'<polygon class="band" points="{_points(on, corners)}"/>')
+    parts += [_across(on.y(limit)) for limit in limits]
+    if "now_us" in picture:
+        now = on.x(picture["now_us"])
+        parts.append(f'<line class="now" x1="{now:.1f}" x2="{now:.1f}" y1="0" y2="{_HIGH:.0f}"/>')
+    for name, look in (("observed", "observed fine" if len(times) > _FINE else "observed"), ("middle", "middle")):
+        line = [(at, value) for at, value in zip(times, channel.get(name, ()), strict=False) if value is not None]
+        parts += [f'<polyline class="{look}" points="{_points(on, line)}"/>'] if line else []
+    return "".join(parts) + (_limit_words(picture, channel, reader, on) if reader and limits else "")
 
 
-def _points(corners: Sequence[tuple[float, float]]) -> str:
-    return " ".join(f"{x:.1f},{y:.1f}" for x, y in corners)
+def _across(y: float) -> str:
+    return f'<line class="limit" x1="{_EDGE}" x2="{_WIDE - _EDGE}" y1="{y:.1f}" y2="{y:.1f}"/>'
+
+
+def _limit_words(picture: Mapping[str, Any], channel: Mapping[str, Any], reader: _Reader, on: _Scale) -> str:
+    """Each limit's value, and its name where it has one; of those too close to each other only the first."""
+    place, words, last = 0 if reader.language == "ja" else 1, [], _WIDE
+    names = picture.get("limit_words") or [("", "")] * len(picture["limits"])
+    for limit, name in zip(picture["limits"], names, strict=True):
+        y = on.y(limit)
+        if 0 <= y <= _HIGH and last - y > _SMALL_PRINT:
+            said = f"{name[place]} {with_unit(limit, channel['unit'])}".strip()
+            words.append(_text(_EDGE, y - 2 if y > _LINE else y + _SMALL_PRINT, said, "word"))
+            last = y
+    return "".join(words)
+
+
+def _times(picture: Mapping[str, Any], times: Sequence[int], reader: _Reader) -> str:
+    """When the course begins and ends, and, where it goes on into what is foreseen and there is room, now."""
+    tell = day if times[-1] - times[0] > _DAYS_US else moment
+    ends = [(times[0], "start"), (times[-1], "end")]
+    on = _Scale((times[0], times[-1]), (0.0, 1.0))
+    if 0.4 < on.x(picture.get("now_us", times[0])) / _WIDE < 0.6:
+        ends.append((picture["now_us"], "middle"))
+    return "".join(
+        _text(on.x(at), _HIGH + _SMALL_PRINT, tell(reader.language, at, reader.zone, reader.at_us), anchor=anchor)
+        for at, anchor in ends
+    )
+
+
+def _text(x: float, y: float, words: str, class_: str = "", anchor: str = "start") -> str:
+    look = f' class="{class_}"' if class_ else ""
+    side = f' text-anchor="{anchor}"' if anchor != "start" else ""
+    return f'<text x="{x:.1f}" y="{y:.1f}"{look}{side}>{escape(words)}</text>'
+
+
+def _points(on: _Scale, corners: Sequence[tuple[float, float]]) -> str:
+    return " ".join(f"{on.x(at_us):.1f},{on.y(value):.1f}" for at_us, value in corners)
 
 
 def _paper(high: float) -> str:

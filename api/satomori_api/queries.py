@@ -17,6 +17,7 @@ from satomori_analytics.condition.rates import Ratebook, load_rates
 from satomori_analytics.condition.region import Condition, by_urgency, conditions, load_structures
 from satomori_analytics.peers.region import Comparison, compare_all, load_region
 from satomori_analytics.playbook import Playbooks
+from satomori_analytics.trend_picture import trend
 from satomori_analytics.triage.order import Event, Ranked, Subject, order
 from satomori_analytics.triage.region import NONE_OPEN, load_open
 from satomori_analytics.triage.rules import Rulebook
@@ -174,6 +175,25 @@ class Queries:
             return conditions(
                 self._engine, store, structures, self._clock(), playbooks=playbooks, ratebook=self._ratebook
             )
+
+    def trend(self, viewer: Viewer, asset_id: str, metric: str, playbooks: Playbooks) -> str:
+        """What was measured of a structure's metric with its trend, SVG, in the viewer's language.
+
+        Raise NotFoundError.
+        """
+        asset, language = self.asset(viewer, asset_id), _language(viewer)
+        limits = playbooks.of(asset.class_, asset.municipality_id)
+        drawn = [
+            trend(measured, limits, found.reaches, asset.attributes)
+            for found in self.condition(viewer, asset_id, playbooks)
+            for measured in found.measured
+            if measured.metric == metric
+        ]
+        name = asset.name_en if language == "en" else asset.name
+        svg = picture.stacked(language, drawn, name, asset.time_zone, self._clock())
+        if svg is None:
+            raise NotFoundError(f"nothing is measured of the condition of asset {asset_id!r} by {metric!r}")
+        return svg
 
     def conditions(
         self,
@@ -372,8 +392,7 @@ class Queries:
 
     def picture(self, viewer: Viewer, finding_id: int, *, small: bool = False) -> str:
         """A finding's evidence drawn, SVG, in the viewer's language. Raise NotFoundError where there is none."""
-        found = self.finding(viewer, finding_id)
-        language: Language = "en" if viewer.language == "en" else "ja"
+        found, language = self.finding(viewer, finding_id), _language(viewer)
         if small:
             drawn = picture.small(language, found.evidence)
         else:
@@ -522,3 +541,7 @@ def _contains(search: str, *texts: str) -> bool:
     """Whether one of the texts has it; full and half width and case are the same (NFKC)."""
     wanted = unicodedata.normalize("NFKC", search).casefold()
     return any(wanted in unicodedata.normalize("NFKC", text).casefold() for text in texts)
+
+
+def _language(viewer: Viewer) -> Language:
+    return "en" if viewer.language == "en" else "ja"

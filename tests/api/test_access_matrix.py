@@ -53,6 +53,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/api/v1/assets/{asset_id}/forecasts"): "shown",
     ("GET", "/api/v1/condition"): "shown",
     ("GET", "/api/v1/assets/{asset_id}/condition"): "shown",
+    ("GET", "/api/v1/assets/{asset_id}/condition/{metric}.svg"): "shown",
     ("GET", "/api/v1/assets/{asset_id}/peers"): "shown",  # statistics of others, see test_peers.py
     ("GET", "/api/v1/alerts"): "shown",
     ("GET", "/api/v1/alerts/{alert_id}"): "shown",

@@ -13,7 +13,7 @@ from satomori_core.clock import DAY_US, HOUR_US, MINUTE_US, SECOND_US, to_iso
 from satomori_core.errors import RejectedError
 from satomori_core.vocabulary import Level
 from satomori_store.access import Viewer
-from satomori_store.models import Finding
+from satomori_store.models import Datastream, Finding
 from satomori_store.port import Batch, QcMark, Rows
 from satomori_store.registry import transaction
 from support.api_world import World, status_of
@@ -186,3 +186,21 @@ def test_alerts_move_through_their_states(world: World) -> None:
     assert queries.alerts(ROOT, "resolved") == []
     with Session(world.context.engine) as session:
         assert session.query(Finding).count() == 5
+
+
+async def test_a_structures_trend_is_drawn_for_those_who_see_it(world: World) -> None:
+    """Its days and the playbook's limit, in the reader's language; to others, and of what is not measured, 404."""
+    with transaction(world.context.engine) as session:
+        session.execute(update(Datastream).where(Datastream.asset_id == "ueno-bridge").values(metric="crack_width"))
+    start_us = world.at_us // DAY_US * DAY_US - 40 * DAY_US
+    store_rows(world, "ueno-bridge", [(start_us + i * DAY_US, 0.2 + 0.002 * i) for i in range(40)])
+    path = "/api/v1/assets/ueno-bridge/condition/crack_width.svg"
+    for user, language in (("u-viewer", "ja"), ("d-crew", "en")):
+        await world.ask(user, "PATCH", "/api/v1/me", json={"language": language})
+        answer = await world.ask(user, "GET", path)
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["content-type"] == "image/svg+xml"
+        assert {"ja": "注意 0.3 mm", "en": "watch 0.3 mm"}[language] in answer.text
+        assert 'class="middle"' in answer.text
+    for user, other in (("s-viewer", path), ("u-viewer", path.replace("crack_width", "tilt"))):
+        assert (await world.ask(user, "GET", other)).status_code == 404

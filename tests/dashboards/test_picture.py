@@ -41,14 +41,17 @@ def test_it_is_drawn_with_words(language: Any) -> None:
     ((sentence, svg),) = drawings(language, evidence(200), "Asia/Tokyo", 200 * MINUTE_US)
     parts = re.findall(r'class="(\w+)"', svg)
     # The limit that is far beyond the values is left out: it would flatten the rest.
-    assert parts == ["found", "band", "limit", "observed"]
+    assert parts == ["found", "band", "limit", "observed", "word"]
+    # Its value stands at the limit, and beneath when the course begins and ends.
+    assert re.findall(">([^<>]+)</text>", svg)[0] == "8 m³/h"
+    assert len(re.findall("<text", svg)) == 3
     assert ("平常なら −1.5〜1.5" if language == "ja" else "normally −1.5") in sentence.replace(" m³/h", "")
     assert f'aria-label="{"流量" if language == "ja" else "Flow"}"' in svg
 
 
 def test_without_an_expectation_the_line_stands_alone() -> None:
     ((sentence, svg),) = drawings("en", evidence(200, band=False), "Asia/Tokyo", 200 * MINUTE_US)
-    assert re.findall(r'class="(\w+)"', svg) == ["found", "limit", "observed"]
+    assert re.findall(r'class="(\w+)"', svg) == ["found", "limit", "observed", "word"]
     assert "normally" not in sentence
 
 
@@ -74,7 +77,8 @@ def test_as_a_file_it_stands_alone_and_says_what_against_what() -> None:
     name = "{http://www.w3.org/2000/svg}"
     drawn = [ET.fromstring(one) for one in (card, large)]  # noqa: S314 - our own
     counts = [[len(list(one.iter(name + each))) for each in ("polygon", "polyline", "text")] for one in drawn]
-    assert counts == [[1, 1, 0], [2, 2, 4]]
+    assert counts == [[1, 1, 0], [2, 2, 10]]
+    assert {float(text.get("y", "nan")) > 0 for text in drawn[1].iter(name + "text")} == {True}
     assert all(one.find(name + "style") is not None for one in drawn)
     assert drawn[1].get("aria-label") == "a & b"
     assert "<Level> " in " ".join(text.text or "" for text in drawn[1].iter(name + "text"))

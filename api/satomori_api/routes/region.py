@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from satomori_analytics.condition.region import Condition
 from satomori_analytics.peers.region import Comparison
@@ -57,6 +57,15 @@ def asset(viewer: TheViewer, context: Context, asset_id: str) -> Any:  # noqa: A
 def condition(*, viewer: TheViewer, context: Context, page: Page, asset_id: str) -> dict[str, Any]:
     """What a structure measures, its legal rating beside it, and the chance of a worse one; one item, or none."""
     return page.of(context.queries.condition(viewer, asset_id, context.playbooks()))
+
+
+@router.get(
+    "/assets/{asset_id}/condition/{metric}.svg", response_class=Response, summary="Its trend drawn / 状態の推移の図"
+)
+def trend(viewer: TheViewer, context: Context, asset_id: str, metric: str) -> Response:
+    """SVG: a year of days, the trend and its interval on to the next limit; 404 where its condition has no such."""
+    drawn = context.queries.trend(viewer, asset_id, metric, context.playbooks())
+    return Response(drawn, media_type="image/svg+xml", headers={"Cache-Control": "private, max-age=60"})
 
 
 @router.get("/condition", response_model=page_of(Condition), summary="Condition of structures / 施設の状態の一覧")

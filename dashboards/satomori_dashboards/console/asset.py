@@ -12,6 +12,7 @@ from nicegui import run, ui
 from satomori_analytics.condition.telling import ageing_text, measured_text, reach_text, sewer_text
 from satomori_analytics.peers.region import Comparison
 from satomori_analytics.peers.telling import sentence
+from satomori_analytics.trend_picture import trend
 from satomori_api.formatting import Language, moment
 from satomori_api.picture import among, drawings
 from satomori_api.views import AlertView, AssetDetail, DatastreamView, FindingView, ForecastView
@@ -61,9 +62,9 @@ class Coming:
 
 @dataclass(frozen=True, slots=True)
 class Daily:
-    """What follows from whole days. `condition`: sentences; `peers`: (sentence, drawing) of each metric and aspect."""
+    """What follows from whole days: (sentence, drawing) each; a drawing is empty where there is nothing to draw."""
 
-    condition: tuple[str, ...] = ()
+    condition: tuple[tuple[str, str], ...] = ()
     peers: tuple[tuple[str, str], ...] = ()
 
 
@@ -116,17 +117,23 @@ def evidence_of(language: Language, detail: AssetDetail, at_us: int) -> tuple[tu
     return tuple(islice(drawn, _DRAWINGS_MOST))
 
 
-def condition_of(language: Language, gate: Gate, viewer: Viewer, asset_id: str) -> tuple[str, ...]:
-    """Its rating, what is measured of it, which limits that reaches, how it may age; a sentence each."""
-    place, told = 0 if language == "ja" else 1, list[str]()
-    for found in gate.queries.condition(viewer, asset_id, gate.playbooks()):
+def condition_of(
+    language: Language, gate: Gate, viewer: Viewer, detail: AssetDetail, at_us: int
+) -> tuple[tuple[str, str], ...]:
+    """Its rating, what is measured of it and how that goes, which limits it reaches, how it may age."""
+    place, told, playbooks = 0 if language == "ja" else 1, list[tuple[str, str]](), gate.playbooks()
+    limits = playbooks.of(detail.class_, detail.municipality_id) if playbooks is not None else None
+    for found in gate.queries.condition(viewer, detail.id, playbooks):
         if found.rating is not None:
-            told.append(text(language, "asset.rating", rating=found.rating))
+            told.append((text(language, "asset.rating", rating=found.rating), ""))
         if found.sewer_urgency is not None:
-            told.append(sewer_text(found.sewer_urgency)[place])
-        told += [measured_text(each)[place] for each in found.measured]
-        told += [reach_text(each)[place] for each in found.reaches]
-        told += [ageing_text(each)[place] for each in found.ageing]
+            told.append((sewer_text(found.sewer_urgency)[place], ""))
+        for each in found.measured:
+            drawn = {"picture": trend(each, limits, found.reaches, detail.attributes)}
+            drawing = next((one for _, one in drawings(language, drawn, detail.time_zone, at_us)), "")
+            told.append((measured_text(each)[place], drawing))
+        told += [(reach_text(each)[place], "") for each in found.reaches]
+        told += [(ageing_text(each)[place], "") for each in found.ageing]
     return tuple(told)
 
 
@@ -236,7 +243,7 @@ class AssetPage:
             About(about.facts, tuple((devices.get(id_, id_), id_) for id_ in used)),
             coming_of(language, gate.queries.forecasts(visit.viewer, asset=self.id), at_us),
             evidence_of(language, detail, at_us),
-            self._of_the_day(at_us),
+            self._of_the_day(detail, at_us),
             self.sensitivity.load(),
         )
 
@@ -323,12 +330,12 @@ class AssetPage:
             if coming.missing:
                 tag("p", "quiet", text=coming.missing)
 
-    def _of_the_day(self, at_us: int) -> Daily:
+    def _of_the_day(self, detail: AssetDetail, at_us: int) -> Daily:
         """Asked for once a day and visit: it reads a year of days."""
         if at_us // DAY_US != self._daily_of:
             language, queries, viewer = self.frame.language, self.frame.gate.queries, self.frame.visit.viewer
             peers = peers_of(language, queries.peers(viewer, self.id))
-            self._daily = Daily(condition_of(language, self.frame.gate, viewer, self.id), peers)
+            self._daily = Daily(condition_of(language, self.frame.gate, viewer, detail, at_us), peers)
             self._daily_of = at_us // DAY_US
         return self._daily
 
@@ -343,7 +350,7 @@ class AssetPage:
                     svg(drawing)
                     tag("figcaption", text=sentence)
 
-    def draw_condition(self, told: tuple[str, ...]) -> None:
+    def draw_condition(self, told: tuple[tuple[str, str], ...]) -> None:
         if not told:
             return
         with tag("div", "card"):
@@ -351,8 +358,11 @@ class AssetPage:
                 tag("h2", text=self.frame.word("asset.condition"))
                 tag("a", text=self.frame.word("condition.all"), href="/condition")
             with tag("ul", "told"):
-                for sentence in told:
-                    tag("li", text=sentence)
+                for sentence, drawing in told:
+                    with tag("li", "evidence" if drawing else ""):
+                        tag("span", text=sentence)
+                        if drawing:
+                            svg(drawing)
 
     def draw_peers(self, compared: tuple[tuple[str, str], ...]) -> None:
         if not compared:
