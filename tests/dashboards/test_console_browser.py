@@ -128,13 +128,17 @@ def look(context: BrowserContext, path: str) -> Page:
 def test_after_an_earthquake_the_page_says_where_to_look_and_who_has(running: Running, desk: BrowserContext) -> None:
     """Told by the form, ordered by analytics, checked off by one, seen so by another page, and taken back."""
     page = look(desk, "/look")
-    page.locator("details.card summary").click()
+    page.locator("details.card summary").first.click()
     form = page.locator("form.look-form").first
-    for key, value in (("latitude", "34.1"), ("longitude", "133.7"), ("magnitude", "6.9")):
-        form.locator(f"#look-{key}").fill(value)
-    form.locator("button[type=submit]").click()
+    form.locator(".map.leaflet-container").click(position={"x": 120, "y": 90})
+    form.locator("#look-magnitude").fill("7.9")
+    expect(form.locator(".epicentre")).to_have_count(1)
+    expect(form.locator("#look-latitude")).not_to_have_value("")
+    form.locator("#look-note-earthquake").fill("県道は通行止め")
+    form.locator("button[type=submit]").dblclick()
     page.wait_for_url("**/look?event=*")
-    expect(page.locator("p.notice[role=status]").last).to_have_text("順番を計算しています。")
+    expect(page.locator("p.notice[role=status]")).to_have_text(["県道は通行止め", "順番を計算しています。"])
+    expect(page.locator(".rows[aria-label='これまでの地震・大雨'] li")).to_have_count(1)
     registry, store = open_registry(running.state, None), open_store(running.state, None)
     assert Looker(registry, store, None).round(now_us()) == 1
     store.close()

@@ -16,7 +16,7 @@ from satomori_analytics.condition.region import Condition
 from satomori_analytics.condition.trend import Trend
 from satomori_analytics.condition.urgency import worst_of
 from satomori_api.formatting import moment, number, with_unit
-from satomori_api.views import AssetView, AuditView, ForecastView, OrganisationView, QuarantineView
+from satomori_api.views import AssetView, AuditView, ForecastView, LookView, OrganisationView, QuarantineView
 from satomori_core.clock import DAY_US, HOUR_US, MINUTE_US, SECOND_US, from_iso
 from satomori_core.errors import SettingsError
 from satomori_core.settings import load_settings
@@ -29,6 +29,8 @@ from satomori_dashboards.console.condition import standing_of
 from satomori_dashboards.console.devices import adopt_commands, piles_of, ranges, streams_of
 from satomori_dashboards.console.formatting import age
 from satomori_dashboards.console.gate import Gate, local_path
+from satomori_dashboards.console.look import pin_of, urgency
+from satomori_dashboards.console.look_form import told_of
 from satomori_dashboards.console.region import matrix_of, region_of
 from satomori_dashboards.console.settings import ConsoleSettings
 from satomori_dashboards.console.texts import LANGUAGES, TEXTS, class_word, metric_word, text
@@ -367,6 +369,43 @@ def test_the_pages_ask_no_foreign_site_for_anything_but_tiles() -> None:
 def test_level_words_differ_in_both_languages() -> None:
     for language in LANGUAGES:
         assert len({text(language, f"level.{int(level)}") for level in Level}) == len(Level)
+
+
+def test_a_form_that_is_sent_twice_tells_of_one_event_and_of_another_with_other_words() -> None:
+    values = {("rain", "aoba"): " 80 ", ("wind", "aoba"): "", ("river", "aoba"): "高い"}
+    told = told_of("20260703-052000-ab12", "storm", {}, values, " 橋は通行止め ")
+    assert told == {
+        "id": told["id"], "kind": "storm", "gauges": True, "rain": {"aoba": 80.0}, "river": {"aoba": "高い"},
+        "note": "橋は通行止め",
+    }  # fmt: skip
+    assert told_of("20260703-052000-ab12", "storm", {}, values, "橋は通行止め") == told
+    assert told_of("20260703-052000-ab12", "storm", {}, values, "")["id"] != told["id"]
+    assert told_of("20260703-052001-ab12", "storm", {}, values, "橋は通行止め")["id"] != told["id"]
+    quake = told_of("x", "earthquake", {"latitude": 0.0, "depth": None}, {("intensity", "aoba"): "5強"}, "")
+    assert quake == {"id": quake["id"], "kind": "earthquake", "latitude": 0.0, "intensity": {"aoba": "5強"}}
+
+
+@pytest.mark.parametrize(
+    ("changed", "level", "pin"),
+    [
+        ({"score": 2.0}, Level.DANGER, "3"),
+        ({"score": 1.0}, Level.WARNING, "3"),
+        ({"score": 0.0}, Level.WATCH, "3"),
+        ({"score": 2.0, "result": "fine"}, Level.GOOD, "✓"),
+        ({"score": 2.0, "result": "needs_work"}, Level.DANGER, "!"),
+        ({"verdict": "unknown", "score": None}, Level.UNKNOWN, ""),
+        ({"verdict": "wait"}, Level.GOOD, ""),
+    ],
+)
+def test_a_place_in_the_order_is_numbered_by_urgency_until_somebody_has_looked(
+    changed: dict[str, object], level: Level, pin: str
+) -> None:
+    look = LookView(
+        "eq-1", 3, "bridge-1", "一番橋", "First Bridge", "bridge", "aoba", "aoba", 36.1, 138.1, "look", 1.0, (), (), "",
+        "", "", None, None, None, None,
+    )  # fmt: skip
+    look = replace(look, **changed)  # type: ignore[arg-type]
+    assert (urgency(look), pin_of(look)) == (level, pin)
 
 
 def test_what_is_to_come_is_told_and_what_is_past_is_not() -> None:

@@ -1,7 +1,9 @@
 """What the pages may ask of the API's part: who visits, what they see, what they do. Blocking: call from threads."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
@@ -12,7 +14,7 @@ from satomori_api.auth import COOKIE, check_same_origin
 from satomori_api.context import ApiContext
 from satomori_api.formatting import Language
 from satomori_api.queries import Queries
-from satomori_api.views import AlertView, EventView, FeedbackView, LookView
+from satomori_api.views import AlertView, AssetView, EventView, FeedbackView, LookView
 from satomori_core.errors import NotFoundError, SettingsError
 from satomori_dashboards.console.settings import ConsoleSettings
 from satomori_dashboards.console.texts import LANGUAGES, named
@@ -32,6 +34,16 @@ class Visit:
     name: str
     token: str
     language: Language
+
+
+@dataclass(frozen=True, slots=True)
+class Town:
+    """A municipality, and the middle of what the visitor sees there, in degrees."""
+
+    id: str
+    name: str
+    latitude: float
+    longitude: float
 
 
 class Gate:
@@ -95,11 +107,15 @@ class Gate:
         except SettingsError:
             return None
 
-    def towns(self, visit: Visit) -> list[tuple[str, str]]:
-        """Municipalities where the visitor sees an asset: (id, name)."""
-        names = self.organisation_names(visit)
-        there = {asset.municipality_id for asset in self.queries.assets(visit.viewer)}
-        return [(town, names.get(town, town)) for town in sorted(there)]
+    def towns(self, visit: Visit) -> list[Town]:
+        """Municipalities where the visitor sees an asset."""
+        names, there = self.organisation_names(visit), defaultdict[str, list[AssetView]](list)
+        for asset in self.queries.assets(visit.viewer):
+            there[asset.municipality_id].append(asset)
+        return [
+            Town(town, names.get(town, town), fmean(a.latitude for a in seen), fmean(a.longitude for a in seen))
+            for town, seen in sorted(there.items())
+        ]
 
     def _require_valid(self, visit: Visit) -> None:
         if not self.still_valid(visit):

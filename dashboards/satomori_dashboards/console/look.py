@@ -5,35 +5,37 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import Request, Response
-from nicegui import background_tasks, run, ui
+from nicegui import run, ui
 
 from satomori_api.formatting import DEFAULT_ZONE, Language, moment
 from satomori_api.views import EventView, LookView
-from satomori_core.clock import now_us, to_datetime
+from satomori_core.clock import now_us
 from satomori_core.errors import RejectedError, UnavailableError
 from satomori_core.vocabulary import Level
 from satomori_dashboards.console.frame import Frame, to_login, visiting
-from satomori_dashboards.console.gate import Gate
+from satomori_dashboards.console.gate import Gate, Town
 from satomori_dashboards.console.kit import Section, empty, glyph, tag
+from satomori_dashboards.console.look_form import KINDS, TellForm
 from satomori_dashboards.console.region_map import Marker, RegionMap
 from satomori_dashboards.console.texts import class_word, named, text
 from satomori_store.access import ForbiddenError
 from satomori_store.events import RESULTS, Result
 
 EVENTS_MOST = 20
+PINS_MOST = 10  # of the order's first places are numbered on the map; more would hide each other
 # As what an asset is drawn: what has been looked at, else what the event calls for.
-LEVELS = {
-    "fine": Level.GOOD,
-    "needs_work": Level.DANGER,
-    "look": Level.WARNING,
-    "unknown": Level.UNKNOWN,
-    "wait": Level.GOOD,
-}
+LEVELS = {"fine": Level.GOOD, "needs_work": Level.DANGER, "unknown": Level.UNKNOWN, "wait": Level.GOOD}
+# Our own choice: a point is one step (a class of intensity, 40 mm …) beyond what calls for a look.
+URGENT = ((2.0, Level.DANGER), (1.0, Level.WARNING))
+DONE = {"fine": "✓", "needs_work": "!"}
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An asset in the order, in the words of the page. `looked`: who, when and with what result; empty for nobody."""
+    """An asset in the order, in the words of the page. `looked`: who, when and with what result; empty for nobody.
+
+    `pin`: what is written in its place on map and list, a number or a sign that it is done; empty for the level's sign.
+    """
 
     rank: int
     asset: str
@@ -44,22 +46,26 @@ class Place:
     look: str
     level: Level
     looked: str
+    pin: str
 
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """`events`: (id, words) of those told, the last first; `chosen`: the one shown; `notice`: how it stands."""
+    """`events`: (id, words) of those told, the last first; `chosen`: the one shown; `notices`: how it stands, notes."""
 
     events: tuple[tuple[str, str], ...]
     chosen: str
-    notice: str
+    notices: tuple[str, ...]
     places: tuple[Place, ...]
     markers: tuple[Marker, ...]
 
 
-def event_words(language: Language, event: EventView, at_us: int) -> str:
+def event_words(language: Language, event: EventView, people: Mapping[str, str], at_us: int) -> str:
     said = named(language, event.said_ja, event.said_en) or event.id
-    return f"{moment(language, event.told_us, DEFAULT_ZONE, at_us)} {said}"
+    teller = people.get(event.told_by, event.told_by)
+    return text(
+        language, "look.told_by", said=f"{moment(language, event.told_us, DEFAULT_ZONE, at_us)} {said}", name=teller
+    )
 
 
 def notice_of(language: Language, event: EventView) -> str:
@@ -68,6 +74,16 @@ def notice_of(language: Language, event: EventView) -> str:
     if event.state == "waiting":
         return text(language, "look.waiting")
     return text(language, "look.count", looked=event.looked, count=event.to_look)
+
+
+def urgency(look: LookView) -> Level:
+    if (look.result or look.verdict) in LEVELS:
+        return LEVELS[look.result or look.verdict]
+    return next((level for least, level in URGENT if (look.score or 0.0) >= least), Level.WATCH)
+
+
+def pin_of(look: LookView) -> str:
+    return DONE[look.result] if look.result else str(look.rank) if look.verdict == "look" else ""
 
 
 def place_of(
@@ -92,8 +108,9 @@ def place_of(
         verdict=verdict if look.score is None else text(language, "look.points", verdict=verdict, score=look.score),
         reasons=" · ".join(look.reasons_ja if language == "ja" else look.reasons_en),
         look=named(language, look.look_ja, look.look_en),
-        level=LEVELS[look.result or look.verdict],
+        level=urgency(look),
         looked=looked,
+        pin=pin_of(look),
     )
 
 
@@ -101,21 +118,8 @@ def marker_of(place: Place, look: LookView) -> Marker:
     name = f"{place.rank}. {place.name}"
     return Marker(
         place.asset, name, place.reasons, f"{name} {place.verdict}", f"/asset/{place.asset}", int(place.level),
-        look.latitude, look.longitude,
+        look.latitude, look.longitude, place.pin if place.rank <= PINS_MOST else "", bool(place.looked),
     )  # fmt: skip
-
-
-def told_of(id_: str, kind: str, numbers: Mapping[str, float | None], by_town: Mapping[str, str]) -> dict[str, Any]:
-    """What the form says, as it is told. Raise RejectedError for rain that is no number; the rest is checked later."""
-    places = {town: value.strip() for town, value in by_town.items() if value.strip()}
-    told: dict[str, Any] = {"id": id_, "kind": kind}
-    if kind == "earthquake":
-        return {**told, **{k: v for k, v in numbers.items() if v is not None}, "intensity": places}
-    try:
-        rain = {town: float(value) for town, value in places.items()}
-    except ValueError as error:
-        raise RejectedError("rain", str(error)) from None
-    return {**told, "rain": rain, "gauges": True}
 
 
 class LookPage:
@@ -125,60 +129,36 @@ class LookPage:
         self.chosen = ""
         self._may = frame.gate.may_acknowledge(frame.visit.viewer)
 
-    def build(self, towns: Sequence[tuple[str, str]]) -> None:
-        """`towns`: (id, name) of municipalities where the visitor sees an asset."""
+    def build(self, towns: Sequence[Town]) -> None:
+        """`towns`: where the visitor sees an asset."""
         word = self.frame.word
         self.frame.head(word("look.title"))
         if self._may:
-            with tag("details", "card"):
-                tag("summary", "row-name", text=word("look.tell"))
-                self._form("earthquake", towns)
-                self._form("storm", towns)
+            for kind in KINDS:
+                with tag("details", "card"):
+                    tag("summary", "row-name", text=word(f"look.{kind}"))
+                    TellForm(self.frame, kind, towns, self._tell)
         self.events = Section(self.draw_events, "section", "card")
-        self.notice = Section(self.draw_notice)
+        self.notices = Section(self.draw_notices, "div", "look-notices")
         with tag("section", "card map-card", aria_label=word("region.map")):
             self.map = RegionMap(self.frame.gate.settings, self.frame.language).classes("map")
             self.map.props["aria-label"] = word("region.map_label")
             self.map.props["role"] = "application"
+            tag("p", "legend", text=word("look.legend"))
         self.places = Section(self.draw_places, "section", "card", waiting=4)
 
-    def _form(self, kind: str, towns: Sequence[tuple[str, str]]) -> None:
-        word = self.frame.word
-        numbers: dict[str, ui.number] = {}
-        by_town: dict[str, ui.input] = {}
-        with tag("form", "look-form") as form:
-            tag("h2", text=word(f"look.{kind}"))
-            if kind == "earthquake":
-                for key in ("latitude", "longitude", "magnitude", "depth"):
-                    with tag("div", "field"):
-                        tag("label", text=word(f"look.{key}"), for_=f"look-{key}")
-                        numbers[key] = ui.number().props(f"outlined step=any for=look-{key}")
-            for town, name in towns:
-                with tag("div", "field"):
-                    tag("label", text=word(f"look.{kind}_in", name=name), for_=f"look-{kind}-{town}")
-                    by_town[town] = ui.input().props(f"outlined for=look-{kind}-{town}")
-            tag("button", "btn main", text=word("look.send"), type="submit")
-
-        async def send() -> None:
-            await self._tell(
-                kind, {key: field.value for key, field in numbers.items()},
-                {town: field.value or "" for town, field in by_town.items()},
-            )  # fmt: skip
-
-        form.on("submit.prevent", lambda _: background_tasks.create(send(), context=form))
-
-    async def _tell(self, kind: str, numbers: Mapping[str, float | None], by_town: Mapping[str, str]) -> None:
+    async def _tell(self, told: Mapping[str, Any]) -> bool:
+        """Two people who tell of the same earthquake tell of two events: the list shows both, and by whom."""
         frame = self.frame
-        # Two people who tell of the same earthquake tell of two events: the list shows both.
-        id_ = f"{kind}-{to_datetime(now_us()):%Y%m%d-%H%M%S}-{frame.visit.viewer.user_id}"[:64]
         try:
-            told = told_of(id_, kind, numbers, by_town)
             found = await run.io_bound(frame.gate.tell, frame.visit, told)
         except (RejectedError, ForbiddenError, UnavailableError) as error:
             ui.notify(frame.word("look.wrong", error=error), type="negative")
-            return
-        if found is not None:
-            ui.navigate.to(f"/look?event={found.id}")
+            return False
+        if found is None:
+            return False
+        ui.navigate.to(f"/look?event={found.id}")
+        return True
 
     def load(self) -> Orders:
         gate, visit, language, at_us = self.frame.gate, self.frame.visit, self.frame.language, now_us()
@@ -186,20 +166,21 @@ class LookPage:
         events = looking.events(visit.viewer, EVENTS_MOST)
         if self.wanted and all(event.id != self.wanted for event in events):
             events = [*events, looking.event(visit.viewer, self.wanted)]
-        listed = tuple((event.id, event_words(language, event, at_us)) for event in events)
+        people, towns = gate.people(), gate.organisation_names(visit)
+        listed = tuple((event.id, event_words(language, event, people, at_us)) for event in events)
         chosen = next((event for event in events if event.id == self.wanted), events[0] if events else None)
         if chosen is None:
-            return Orders((), "", "", (), ())
+            return Orders((), "", (), (), ())
         looks = looking.looks(visit.viewer, chosen.id)
-        people, towns = gate.people(), gate.organisation_names(visit)
         places = tuple(place_of(language, look, people, towns, at_us) for look in looks)
         markers = tuple(marker_of(p, look) for p, look in zip(places, looks, strict=True) if look.verdict != "wait")
-        return Orders(listed, chosen.id, notice_of(language, chosen), places, markers)
+        notices = tuple(notice for notice in (chosen.told.get("note"), notice_of(language, chosen)) if notice)
+        return Orders(listed, chosen.id, notices, places, markers)
 
     def show(self, orders: Orders) -> None:
         self.chosen = orders.chosen
         self.events.show((orders.events, orders.chosen))
-        self.notice.show(orders.notice)
+        self.notices.show(orders.notices)
         self.places.show(orders.places)
         self.map.show(orders.markers, ())
 
@@ -215,8 +196,8 @@ class LookPage:
                     if event == chosen:
                         link.props["aria-current"] = "true"
 
-    def draw_notice(self, notice: str) -> None:
-        if notice:
+    def draw_notices(self, notices: tuple[str, ...]) -> None:
+        for notice in notices:
             tag("p", "notice", text=notice, role="status")
 
     def draw_places(self, places: tuple[Place, ...]) -> None:
@@ -230,7 +211,11 @@ class LookPage:
 
     def _draw_place(self, place: Place) -> None:
         with tag("a", "row-link", href=f"/asset/{place.asset}"):
-            glyph(place.level, "row-glyph")
+            if place.pin:
+                done = " done" if place.looked else ""
+                tag("span", f"order-pin l{int(place.level)}{done}", text=place.pin, aria_hidden="true")
+            else:
+                glyph(place.level, "row-glyph")
             with tag("span", "row-main"):
                 tag("span", "row-name", text=f"{place.rank}. {place.name}")
                 tag("span", "row-sub", text=f"{place.sub} · {place.verdict}")

@@ -13,25 +13,25 @@ function element(name, className, text) {
 
 export default {
   template: "<div></div>",
-  props: { markers: Array, places: Array, glyphs: Array, tiles: Object, words: Object, resourcePath: String },
+  props: {
+    markers: Array,
+    places: Array,
+    glyphs: Array,
+    tiles: Object,
+    words: Object,
+    picking: Boolean,
+    picked: Object,
+    resourcePath: String,
+  },
+  emits: ["pick"],
   async mounted() {
     await this.$nextTick(); // window.path_prefix is set by then
     await loadResource(window.path_prefix + `${this.resourcePath}/leaflet/leaflet.css`);
     if (!this.$el.isConnected) return;
-    const map = L.map(this.$el, { scrollWheelZoom: false, zoomSnap: 0.5, attributionControl: true });
-    map.attributionControl.setPrefix(false);
-    map.on("focus", () => map.scrollWheelZoom.enable());
-    map.on("blur", () => map.scrollWheelZoom.disable());
-    map.createPane("graticule").style.zIndex = 150; // below the tiles, which are at 200
-    this.map = map;
-    this.shown = new Map();
-    this.grid = L.layerGroup().addTo(map);
-    map.on("moveend", () => this.draw_grid());
-    this.fit(); // a marker gets its element only when the map has a view
-    this.draw();
-    this.add_tiles();
-    this.observer = new ResizeObserver(() => map.invalidateSize());
+    // What is folded away has no size yet, and without one there is no view.
+    this.observer = new ResizeObserver(() => (this.map ? this.map.invalidateSize() : this.build()));
     this.observer.observe(this.$el);
+    this.build();
   },
   unmounted() {
     this.observer?.disconnect();
@@ -39,10 +39,43 @@ export default {
   },
   watch: {
     markers() {
+      if (this.map && this.shown.size === 0 && !this.picking) this.fit(); // the first ones; later the view stays
       this.draw();
+    },
+    picked() {
+      this.draw_picked();
     },
   },
   methods: {
+    build() {
+      if (this.map || this.$el.clientWidth === 0) return;
+      const map = L.map(this.$el, { scrollWheelZoom: false, zoomSnap: 0.5, attributionControl: true });
+      map.attributionControl.setPrefix(false);
+      map.on("focus", () => map.scrollWheelZoom.enable());
+      map.on("blur", () => map.scrollWheelZoom.disable());
+      map.createPane("graticule").style.zIndex = 150; // below the tiles, which are at 200
+      this.map = map;
+      this.shown = new Map();
+      this.grid = L.layerGroup().addTo(map);
+      map.on("moveend", () => this.draw_grid());
+      this.fit(); // a marker gets its element only when the map has a view
+      this.draw();
+      this.draw_picked();
+      this.add_tiles();
+      if (this.picking)
+        map.on("click", (event) =>
+          this.$emit("pick", { latitude: event.latlng.lat, longitude: event.latlng.wrap().lng }),
+        );
+    },
+    draw_picked() {
+      if (!this.map) return;
+      this.cross?.remove();
+      if (!this.picked) return;
+      const at = [this.picked.latitude, this.picked.longitude];
+      const icon = L.divIcon({ className: "epicentre", iconSize: [36, 36], html: element("span", "", "×") });
+      this.cross = L.marker(at, { icon, interactive: false, keyboard: false }).addTo(this.map);
+      if (!this.map.getBounds().contains(at)) this.map.panTo(at);
+    },
     add_tiles() {
       if (!this.tiles.url) return;
       const layer = L.tileLayer(this.tiles.url, { attribution: this.tiles.attribution, maxZoom: 18, minZoom: 5 });
@@ -59,9 +92,10 @@ export default {
       layer.addTo(this.map);
     },
     fit() {
-      const points = this.markers.map((m) => [m.latitude, m.longitude]);
+      const points = (this.picking ? this.places : this.markers).map((m) => [m.latitude, m.longitude]);
+      // An epicentre may lie a hundred kilometres off.
       if (points.length === 0) this.map.setView([36.5, 138], 6);
-      else this.map.fitBounds(points, { padding: [36, 36], maxZoom: 14 });
+      else this.map.fitBounds(points, { padding: [36, 36], maxZoom: this.picking ? 8 : 14 });
     },
     draw() {
       if (!this.map) return;
@@ -96,12 +130,18 @@ export default {
       if (before?.signature === signature) return;
       before?.marker.remove();
       const size = m.level === 0 ? 22 : m.level === 1 ? 24 : 30;
-      const icon = L.divIcon({ className: "pin", iconSize: [size, size], html: this.glyphs[m.level] });
+      const icon = m.pin
+        ? L.divIcon({
+            className: `pin order-pin l${m.level}${m.done ? " done" : ""}`,
+            iconSize: [32, 32],
+            html: element("span", "", m.pin),
+          })
+        : L.divIcon({ className: "pin", iconSize: [size, size], html: this.glyphs[m.level] });
       const marker = L.marker([m.latitude, m.longitude], {
         icon,
         alt: m.label,
         title: m.label,
-        zIndexOffset: m.level * 100,
+        zIndexOffset: m.pin && !m.done ? 2000 - 10 * Number(m.pin) : m.level * 100,
       });
       const box = element("div", "pop");
       box.append(element("span", "pop-name", m.name), element("span", "", m.detail), document.createElement("br"));
