@@ -1,6 +1,7 @@
 """`satomori analytics` (the service), `satomori playbook`, `satomori indicator NAME` and `satomori detect`."""
 
 import csv
+import itertools
 import json
 import sys
 from dataclasses import asdict
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from typing_extensions import override
 
 from satomori_core.classes import classes
 from satomori_core.cli import Invocation, common_options, print_rows
@@ -137,45 +139,63 @@ def _tables(playbook: "Playbook") -> list[dict[str, object]]:
     return rows
 
 
-@click.command(short_help="Any domain formula by name, JSON in, JSON out.")
+class _WithDomains(click.Command):
+    """Its help ends with the names of all indicators."""
+
+    @override
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from satomori_analytics import indicators  # noqa: PLC0415
+
+        for domain in indicators.DOMAINS:
+            with formatter.section(f"{domain.ja} / {domain.en}"):
+                formatter.write_text(", ".join(each.name for each in domain.indicators))
+
+
+@click.command(cls=_WithDomains, short_help="Any domain formula by name, JSON or CSV in, JSON out.")
 @common_options
 @click.argument("name", required=False)
-@click.option("--input", "text", default=None, help="The inputs as JSON, or a file of it. [default: standard input]")
-@click.option("--list", "listing", is_flag=True, help="List all indicators with units and sources.")
+@click.option(
+    "--input", "text", default=None,
+    help="The inputs as JSON, or a file of JSON or (.csv) of columns. [default: JSON from standard input]",
+)  # fmt: skip
+@click.option("--list", "listing", is_flag=True, help="List all, or those that have NAME in their names or domain.")
 def indicator(invocation: Invocation, name: str | None, text: str | None, listing: bool) -> None:
     """Compute the indicator NAME from a JSON object of inputs; an array of objects gives an array of values.
+
+    An input may be a list, for a value each; so is a column of a CSV table. null, or an empty cell, is a missing value.
 
     Example: satomori indicator thi --input '{"t_c": 32, "rh": 22}'
     """
     from satomori_analytics import indicators  # noqa: PLC0415
+    from satomori_analytics.indicators.inputs import read_document  # noqa: PLC0415
 
     if listing:
-        rows = (each.describe() if invocation.json else each.row() for each in indicators.ALL)
-        print_rows(rows, as_json=invocation.json)
+        _list_indicators((name or "").lower(), as_json=invocation.json)
         return
     if name is None:
         raise SettingsError("name an indicator, or use --list")
     found = indicators.find(name)
-    value = indicators.call(found, _read_json(text))
+    document = read_document(found, sys.stdin.read(), "standard input") if text is None else read_document(found, text)
+    value = indicators.call(found, document)
     answer = {"name": found.name, "value": value, "unit": found.unit, "source": found.source, "status": found.status}
     click.echo(json.dumps(answer, ensure_ascii=False))
 
 
-def _read_json(text: str | None) -> object:
-    where = "--input"
-    if text is None:
-        text, where = sys.stdin.read(), "standard input"
-    elif not text.lstrip().startswith(("{", "[")):
-        where = text
-        try:
-            text = Path(text).read_text(encoding="utf-8")
-        except OSError as error:
-            raise SettingsError(f"{where}: {error.strerror}; --input is JSON or a file of it") from None
-    try:
-        document: object = json.loads(text)
-    except ValueError as error:
-        raise SettingsError(f"{where}: not JSON: {error}") from None
-    return document
+def _list_indicators(word: str, *, as_json: bool) -> None:
+    """By domain, those that have the word in their names, else those that have it in their domain's."""
+    from satomori_analytics import indicators  # noqa: PLC0415
+
+    pairs = [(domain, each) for domain in indicators.DOMAINS for each in domain.indicators]
+    named = [pair for pair in pairs if word in f"{pair[1].name} {pair[1].ja} {pair[1].en}".lower()]
+    found = named or [pair for pair in pairs if word in f"{pair[0].ja} {pair[0].en}".lower()]
+    if not found:
+        raise SettingsError(f"no indicator or domain has {word!r} in its names; `satomori indicator --list` has all")
+    if as_json:
+        print_rows(({"domain": domain.en} | each.describe() for domain, each in found), as_json=True)
+        return
+    for domain, group in itertools.groupby(found, key=lambda pair: pair[0]):
+        click.echo(f"{domain.ja} / {domain.en}")
+        click.echo("\n".join(each.told() for _, each in group))
 
 
 @click.command(short_help="Score a CSV recording with the detectors that run in production.")

@@ -1,6 +1,7 @@
 """Every indicator against a worked example: published ones where there are, else computed by hand from the rule."""
 
 import json
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from satomori_analytics import indicators
 from satomori_analytics.cli import indicator as indicator_command
+from satomori_analytics.indicators.inputs import read_document
 from satomori_analytics.playbook import Derived
 from satomori_core.errors import NotFoundError, SettingsError
 
@@ -151,6 +153,69 @@ def test_command_reads_json_and_lists(tmp_path: Path) -> None:
     assert len(listed) == len(indicators.ALL)
     assert {"name", "unit", "inputs", "source", "status", "ja", "en"} <= set(listed[0])
     assert "FAO" in runner.invoke(indicator_command, ["--list"]).output
+
+
+def test_help_and_list_go_by_domain() -> None:
+    """In Japanese and English: all names in the help; the list by a word of a name or, else, of a domain."""
+    runner = CliRunner()
+    told = runner.invoke(indicator_command, ["--help"]).output
+    for domain in indicators.DOMAINS:
+        assert f"{domain.ja} / {domain.en}:" in told
+    assert set(re.findall(r"[a-z][a-z0-9_]+", told)) >= {each.name for each in indicators.ALL}
+    listed = runner.invoke(indicator_command, ["--list", "防霜"]).output
+    assert listed.startswith("空気・霜・家畜の暑さ / Air, frost")
+    assert re.findall(r"^  ([a-z_]+) \[", listed, re.MULTILINE) == ["tea_frost_fan", "tea_frost_fan_running"]
+    by_domain = json.loads(runner.invoke(indicator_command, ["--list", "蒸発散", "--json"]).output)
+    assert "et0_daily" in {each["name"] for each in by_domain}
+    with pytest.raises(SettingsError, match="has 'yeti' in its names"):
+        runner.invoke(indicator_command, ["--list", "yeti"], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "expected"),
+    [
+        ("thi", "time,T_C,rh\n2024-05-01,30,50\n2024-05-02,,50\n\n2024-05-03,30\n", [78.2, None, None]),
+        ("sewer_h2s_class", "h2s_ppm\n0\n200\n", ["III", "I"]),
+        ("rolling_mean", "at_us,values,window_s\n0,1,60\n1000000,3,60\n", [1, 2]),
+    ],
+)
+def test_a_tables_columns_are_inputs(tmp_path: Path, name: str, table: str, expected: list[Any]) -> None:
+    """A value for each row, an empty cell is missing, further columns are not read, one value may stand in all rows."""
+    path = tmp_path / "in.csv"
+    path.write_text("\ufeff" + table, encoding="utf-8")
+    document = read_document(indicators.find(name), str(path))
+    assert agrees(indicators.call(indicators.find(name), document), expected, 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("rh,t_c\n50,warm\n", "t_c: expected numbers"),
+        ("rh,t_c\n50,1000\n", r"t_c\[0\]: 1000 is outside"),
+        ("rh\n50\n", "missing input 't_c'"),
+        ("", "a header line with some of t_c, rh"),
+        ("time\n2024\n", "a header line with some of t_c, rh"),
+        ("rh,t_c\n", "a row for each value"),
+    ],
+)
+def test_a_wrong_table_is_said(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsError, match=message):
+        indicators.call(indicators.find("thi"), read_document(indicators.find("thi"), str(path)))
+
+
+def test_a_tables_single_value_must_not_differ(tmp_path: Path) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text("at_us,values,window_s\n0,1,60\n1000000,3,90\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match="window_s is one value for the whole table"):
+        read_document(indicators.find("rolling_mean"), str(path))
+
+
+@pytest.mark.parametrize("text", ["", "thi", "{bad"])
+def test_what_is_no_json_is_said_with_its_place(text: str) -> None:
+    result = CliRunner().invoke(indicator_command, ["thi"], input=text)
+    assert str(result.exception).startswith("standard input: not JSON")
 
 
 def test_missing_values_pass_through_as_null() -> None:

@@ -76,12 +76,10 @@ class Indicator:
         usual = USUAL.get(self.inputs[name].split(",")[0], (-math.inf, math.inf))
         return self.ranges.get(name, usual)
 
-    def row(self) -> dict[str, object]:
-        """One line of a table."""
+    def told(self) -> str:
+        """Two lines: what it is, what it takes and where it is from."""
         inputs = ", ".join(f"{name} [{unit}]" for name, unit in self.inputs.items())
-        return {
-            "name": self.name, "unit": self.unit, "inputs": inputs, "source": self.source, "status": self.status
-        }  # fmt: skip
+        return f"  {self.name} [{self.unit}]  {self.ja} / {self.en}\n      {inputs}; {self.source} ({self.status})"
 
     def describe(self) -> dict[str, object]:
         """All about it, as JSON: units, ranges, defaults, source and status, in both languages."""
