@@ -12,6 +12,7 @@ from satomori_core.clock import DAY_US, HOUR_US
 QUARTERS = 96
 _LEAST_QUARTERS, _LEAST_HOURS = 92, 23
 _SPARSE = 48  # a day of no more values comes at half an hour or more, where four of 15 minutes can't be had
+_OVERLAP_DAYS = 14  # while an old probe is left beside the new one; our own choice
 _RUNS = 0.99  # of a quarter hour: it ran all the time
 ALL_THE_TIME = ("vibration", "flow", "pressure", "motor_current", "motor_voltage")
 
@@ -60,6 +61,21 @@ def while_running(quarters: Mapping[str, Floats]) -> dict[str, Floats]:
     """Of each metric (days, 96) the day's mean over quarters in which the pump ran all the time."""
     runs = quarters["pump_running"] >= _RUNS
     return {metric: _mean(np.where(runs, quarters[metric], np.nan)) for metric in ALL_THE_TIME if metric in quarters}
+
+
+def chosen_probe(probes: Mapping[int, Floats]) -> tuple[int, int | None]:
+    """Of days by datastream the one that measured last (of those the newest), and the day that it took over on.
+
+    None where no other fell silent before it, or at most two weeks after it began: their offset is not known, so what
+    the other measured is left out rather than joined.
+    """
+    known = {number: np.flatnonzero(np.isfinite(days)) for number, days in probes.items()}
+    last = max(known, key=lambda number: (known[number][-1] if len(known[number]) else -1, number))
+    if not len(known[last]):
+        return last, None
+    began = int(known[last][0])
+    replaced = (days[-1] <= began + _OVERLAP_DAYS for number, days in known.items() if number != last and len(days))
+    return last, began if any(replaced) else None
 
 
 def _least(means: Floats) -> tuple[Floats, NDArray[np.int64]]:

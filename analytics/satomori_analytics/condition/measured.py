@@ -3,16 +3,17 @@
 `Days` are daily means before now, so what is measured later changes nothing.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 
+from satomori_analytics.condition.reference import LEVEL_DAYS, Reference, explained, learn
 from satomori_analytics.condition.trend import Trend, interval, theil_sen
 from satomori_analytics.condition.wanted import CONNECTIONS, MAINS_KM, NIGHT_USE, PRIVATE_KM, STARTS_MAX, number_of
 from satomori_analytics.indicators.base import Floats
-from satomori_analytics.indicators.structures import frequency_residual, pump_vibration_zone
+from satomori_analytics.indicators.structures import pump_vibration_zone
 from satomori_analytics.indicators.water import infrastructure_leakage_index, pump_efficiency, sewer_h2s_class
 from satomori_core.clock import DAY_US
 
@@ -20,24 +21,40 @@ Kind = Literal[
     "frequency", "movement", "vibration", "efficiency", "efficiency_kept", "running", "starts", "starts_of_limit",
     "hydrogen_sulfide", "night_flow", "leakage", "leakage_index",
 ]  # fmt: skip
-_REFERENCE_DAYS, _RECENT_DAYS, _MONTH = 60, 14, 30
+_RECENT_DAYS, _MONTH = 14, 30
+# Of what is made of several metrics; of others their own.
+_INPUTS: Mapping[Kind, tuple[str, ...]] = {
+    "frequency": ("natural_frequency", "structure_temperature"),
+    "efficiency": ("flow", "pressure", "motor_current", "motor_voltage"),
+    "efficiency_kept": ("flow", "pressure", "motor_current", "motor_voltage"),
+    "leakage": ("flow", "pressure"),
+    "leakage_index": ("flow", "pressure"),
+}
 _KPA_PER_M = 9.80665  # of water
 
 
 @dataclass(frozen=True, slots=True)
 class Days:
-    """Columns by metric, a value a day from `start_us` on, NaN where there was none; `attributes` of the ledger."""
+    """Columns by metric, a value a day from `start_us` on, NaN where there was none; `attributes` of the ledger.
+
+    `anew`: when a metric's probe took the place of another, which its column leaves out. `reference`: a frequency's,
+    where an older one was kept.
+    """
 
     start_us: int
     columns: Mapping[str, Floats]
     attributes: Mapping[str, Any]
+    anew: Mapping[str, int] = field(default_factory=dict)
+    reference: Reference | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
     """`value` with its 90 % interval, as of the newest days; `rate` a year with its own. `grade`: a standard's class.
 
-    From so many `days`. `at_us`, `series`: what to draw, one a day; empty in lists of many assets.
+    From so many `days`, the first of them at `first_us`, the last at `last_us`. `at_us`, `series`: what to draw, one a
+    day; empty in lists of many assets. `anew_us`: when its probe took the place of another, whose values are left
+    out. `since_us`: for a shift, the middle of the days that it is counted from.
     """
 
     kind: Kind
@@ -52,6 +69,10 @@ class Measured:
     at_us: tuple[int, ...]
     series: tuple[float, ...]
     source: str
+    first_us: int = 0
+    last_us: int = 0
+    anew_us: int | None = None
+    since_us: int | None = None
 
 
 def measure(class_: str, days: Days) -> list[Measured]:
@@ -60,21 +81,30 @@ def measure(class_: str, days: Days) -> list[Measured]:
 
 
 def _frequency(days: Days) -> Measured | None:
-    """Shift in % of the natural frequency against the first 60 of the days read, temperature allowed for.
+    """Shift in % of the natural frequency against its reference, temperature allowed for.
 
-    So a loss that is older than these days is the reference itself: the residual detector keeps an older one.
+    Without a kept one the reference is learned from these days, so a loss that is older than they are is in it.
     """
-    if not {"natural_frequency", "structure_temperature"} <= set(days.columns):
+    if not set(_INPUTS["frequency"]) <= set(days.columns):
         return None
-    frequency, warm = days.columns["natural_frequency"], days.columns["structure_temperature"]
-    whole = np.flatnonzero(np.isfinite(frequency + warm))
-    if len(whole) < _REFERENCE_DAYS + _RECENT_DAYS:
+    frequency, warm = (days.columns[metric] for metric in _INPUTS["frequency"])
+    known = np.isfinite(frequency + warm)
+    anew = _anew_us(days, _INPUTS["frequency"])
+    if anew is not None:
+        known &= days.start_us + np.arange(len(known)) * DAY_US >= anew
+    frequency = np.where(known, frequency, np.nan)
+    reference = days.reference or learn(days.start_us, frequency, warm)
+    if reference is None or (days.reference is None and known.sum() < LEVEL_DAYS + _RECENT_DAYS):
         return None
-    learn = whole[:_REFERENCE_DAYS]
-    residual = frequency_residual(frequency, warm, frequency[learn], warm[learn])
-    share = 100 * residual / float(frequency[learn].mean())
-    return _told(days, ("frequency", "natural_frequency", "%"), share, _RECENT_DAYS,
-                 source="two slopes of temperature around 0 °C, as for the Z24 bridge (recalled)")  # fmt: skip
+    shift = frequency - explained(warm, reference.cold, reference.warm) - reference.level
+    found = _told(days, ("frequency", "natural_frequency", "%"), 100 * shift / reference.level, _RECENT_DAYS,
+                  source="two slopes of temperature around 0 °C, as for the Z24 bridge (recalled)")  # fmt: skip
+    if found is None:
+        return None
+    # How well the reference is known, beside how well the newest days are.
+    half = float(np.hypot(found.high - found.value, 100 * reference.half / reference.level))
+    since_us = (reference.from_us + reference.until_us) // 2
+    return replace(found, low=found.value - half, high=found.value + half, since_us=since_us)
 
 
 def _movement(metric: str, unit: str) -> Callable[[Days], Measured | None]:
@@ -213,10 +243,16 @@ def _told(
         return None
     value, low, high = interval(series[known[-recent:]])
     place = np.arange(len(series), dtype=np.float64)
+    at_us = (days.start_us + known * DAY_US).tolist()
     return Measured(
         kind, metric, unit, value, low, high, theil_sen(place, series), grade(value) if grade else None,
-        len(known), tuple((days.start_us + known * DAY_US).tolist()), tuple(series[known].tolist()), source,
+        len(known), tuple(at_us), tuple(series[known].tolist()), source, at_us[0], at_us[-1],
+        _anew_us(days, _INPUTS.get(kind, (metric,))),
     )  # fmt: skip
+
+
+def _anew_us(days: Days, metrics: Iterable[str]) -> int | None:
+    return max((days.anew[metric] for metric in metrics if metric in days.anew), default=None)
 
 
 _TILT = (_movement("tilt", "deg"), _movement("displacement", "mm"), _movement("crack_width", "mm"))

@@ -38,7 +38,7 @@ def reaches(found: Measured, playbook: Playbook | None, attributes: Mapping[str,
     """
     if playbook is None or found.kind not in _AS_MEASURED:
         return []
-    seen = (found.at_us[-1] - found.at_us[0]) / DAY_US / _YEAR_D
+    seen = (found.last_us - found.first_us) / DAY_US / _YEAR_D
     horizon = _YEARS_MAX if seen >= 1 else seen
     made = []
     for name, limit in playbook.limit.items():
@@ -58,7 +58,11 @@ def _bound(limit: Limit, attributes: Mapping[str, Any]) -> float:
 
 
 def _years(found: Measured, bound: float, sign: float) -> tuple[float, float, float] | None:
-    """(middle, low, high); `sign` 1 for a bound from below. None without a sure trend towards a finite bound."""
+    """(middle, low, high); `sign` 1 for a bound from below. None without a sure trend towards a finite bound.
+
+    The interval of the way that is left over the rate, by Fieller's theorem: the newest value's own interval counts as
+    the rate's does, as if they were independent. Low is 0 where the bound lies within the value's interval.
+    """
     gap = sign * (bound - found.value)
     if not math.isfinite(gap):
         return None
@@ -67,4 +71,12 @@ def _years(found: Measured, bound: float, sign: float) -> tuple[float, float, fl
     if found.rate is None:
         return None
     slow, fast = sorted((sign * found.rate.low, sign * found.rate.high))
-    return None if slow <= 0 else (gap / (sign * found.rate.rate), gap / fast, gap / slow)
+    if slow <= 0:
+        return None
+    rate = sign * found.rate.rate
+    half = (found.high - found.low) / 2 if math.isfinite(found.high - found.low) else 0.0
+    inner = gap * gap - half * half
+    spare_slow, spare_fast = rate**2 - (rate - slow) ** 2, rate**2 - (fast - rate) ** 2
+    soonest = inner / (gap * rate + math.sqrt((gap * rate) ** 2 - spare_fast * inner)) if inner > 0 else 0.0
+    latest = (gap * rate + math.sqrt((gap * rate) ** 2 - spare_slow * inner)) / spare_slow
+    return gap / rate, soonest, latest

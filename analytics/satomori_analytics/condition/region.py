@@ -9,7 +9,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from satomori_analytics.condition.ageing import STATES, Ageing, Fitted, Scale, expect, fit, rating_of
-from satomori_analytics.condition.daily import ALL_THE_TIME, QUARTERS, night_flow, starts, while_running
+from satomori_analytics.condition.daily import ALL_THE_TIME, QUARTERS, chosen_probe, night_flow, starts, while_running
 from satomori_analytics.condition.measured import CLASSES, Days, Measured, measure
 from satomori_analytics.condition.rates import Ratebook, Rates, load_rates
 from satomori_analytics.condition.reach import Reach, reaches
@@ -77,14 +77,7 @@ def conditions(
     Without a ratebook ratings worsen by the package's rates.
     """
     fits = _Fits(engine, assets, ratebook or load_rates())
-    with reading(engine) as connection, Session(connection) as session:
-        query = select(Datastream.asset_id, Datastream.metric, Datastream.id).where(
-            Datastream.asset_id.in_([asset.id for asset in assets])
-        )
-        rows = session.execute(query.order_by(Datastream.id)).all()
-    streams: dict[str, dict[str, int]] = {}
-    for asset_id, metric, number in rows:
-        streams.setdefault(asset_id, {})[metric] = number  # the newest, since a swapped probe makes a new one
+    streams = load_streams(engine, [asset.id for asset in assets])
     year = to_datetime(now_us).year
     return [
         _condition(
@@ -150,32 +143,52 @@ def _condition(asset: Asset, days: Days, year: int, fitted: Fitted, playbook: Pl
     )  # fmt: skip
 
 
-def _days(store: ObservationStore, asset: Asset, streams: dict[str, int], now_us: int) -> Days:
+Streams = Mapping[str, Sequence[int]]
+
+
+def load_streams(engine: Engine, assets: Sequence[str]) -> dict[str, dict[str, list[int]]]:
+    """Of each asset the datastreams of each metric, the newest last: a swapped probe makes a new one."""
+    with reading(engine) as connection:
+        query = select(Datastream.asset_id, Datastream.metric, Datastream.id).where(Datastream.asset_id.in_(assets))
+        rows = connection.execute(query.order_by(Datastream.id)).all()
+    streams: dict[str, dict[str, list[int]]] = {}
+    for asset_id, metric, number in rows:
+        streams.setdefault(asset_id, {}).setdefault(metric, []).append(number)
+    return streams
+
+
+def _days(store: ObservationStore, asset: Asset, streams: Streams, now_us: int) -> Days:
     until_us = now_us // DAY_US * DAY_US
     return read_days(store, asset, streams, until_us - DAYS_MAX * DAY_US, DAYS_MAX)
 
 
-def read_days(store: ObservationStore, asset: Asset, streams: dict[str, int], start_us: int, count: int) -> Days:
-    """`count` days from `start_us` on."""
+def read_days(store: ObservationStore, asset: Asset, streams: Streams, start_us: int, count: int) -> Days:
+    """`count` days from `start_us` on. Of a metric's probes the one that measured last counts, and it alone."""
     until_us = start_us + count * DAY_US
-    columns: dict[str, Floats] = {}
+    columns, chosen, anew = dict[str, Floats](), dict[str, int](), dict[str, int]()
     if streams:
-        found = store.read(sorted(streams.values()), start_us, until_us, DAY_US, "mean")
-        columns = {metric: _column(found, n, start_us, DAY_US, count) for metric, n in streams.items()}
-    if asset.class_ in {"district_meter_area", "water_main"} and "flow" in streams:
-        quarters = _quarters(store, streams, ("flow", "pressure"), start_us, count)
+        everything = sorted(number for numbers in streams.values() for number in numbers)
+        found = store.read(everything, start_us, until_us, DAY_US, "mean")
+        for metric, numbers in streams.items():
+            probes = {number: _column(found, number, start_us, DAY_US, count) for number in numbers}
+            chosen[metric], began = chosen_probe(probes)
+            columns[metric] = probes[chosen[metric]]
+            if began is not None:
+                anew[metric] = start_us + began * DAY_US
+    if asset.class_ in {"district_meter_area", "water_main"} and "flow" in chosen:
+        quarters = _quarters(store, chosen, ("flow", "pressure"), start_us, count)
         n1 = number_of(asset.attributes, ("n1",))
         columns |= night_flow(quarters["flow"], quarters.get("pressure"), _N1 if n1 is None else n1)
-    if asset.class_ == "pump_station" and (running := streams.get("pump_running")) is not None:
-        columns |= while_running(_quarters(store, streams, (*ALL_THE_TIME, "pump_running"), start_us, count))
+    if asset.class_ == "pump_station" and (running := chosen.get("pump_running")) is not None:
+        columns |= while_running(_quarters(store, chosen, (*ALL_THE_TIME, "pump_running"), start_us, count))
         found = store.read([running], start_us - HOUR_US, until_us)
         good = np.maximum(found.quality, found.qc) < Quality.FAIL
         columns["starts"] = starts(found.observed_at_us[good], found.value[good], start_us, count)
-    return Days(start_us, columns, asset.attributes)
+    return Days(start_us, columns, asset.attributes, anew)
 
 
 def _quarters(
-    store: ObservationStore, streams: dict[str, int], metrics: Sequence[str], start_us: int, count: int
+    store: ObservationStore, streams: Mapping[str, int], metrics: Sequence[str], start_us: int, count: int
 ) -> dict[str, Floats]:
     """(days, 96) of each that there is."""
     wanted = {metric: streams[metric] for metric in metrics if metric in streams}

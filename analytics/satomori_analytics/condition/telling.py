@@ -7,12 +7,13 @@ from satomori_analytics.condition.measured import Kind, Measured
 from satomori_analytics.condition.reach import Reach
 from satomori_analytics.playbook import LEVELS
 from satomori_analytics.sentences import LEVEL_EN, LEVEL_JA, amount
+from satomori_core.clock import to_datetime
 from satomori_core.metrics import catalogue
 
 _NAMES: Mapping[Kind, tuple[str, str]] = {
     "frequency": (
-        "固有振動数の変化（温度の影響を除く、読んだ期間の初めと比べて）",
-        "shift of the natural frequency since the first days read, temperature allowed for",
+        "固有振動数の変化（温度の影響を除く）",
+        "shift of the natural frequency, temperature allowed for",
     ),
     "vibration": ("振動", "vibration"),
     "efficiency": ("ポンプ効率", "pump efficiency"),
@@ -59,6 +60,16 @@ def measured_text(found: Measured) -> tuple[str, str]:
         )
         parts_en.append(
             f", {rate[0]} a year ({rate[1]} to {rate[2]}, from {days} days){'' if sure else ': no sure trend'}"
+        )
+    if found.since_us is not None:
+        parts_ja.append(f"、{to_datetime(found.since_us):%Y年%-m月}と比べて")
+        parts_en.append(f", against {to_datetime(found.since_us):%B %Y}")
+    if found.anew_us is not None:
+        parts_ja.append(
+            f"（{to_datetime(found.anew_us):%Y-%m-%d}からの新しい計器だけの値。以前の計器の値とは比べていない）"
+        )
+        parts_en.append(
+            f" (the new probe's alone, from {to_datetime(found.anew_us):%Y-%m-%d}; the former's are left out)"
         )
     return "".join(parts_ja), "".join(parts_en)
 
