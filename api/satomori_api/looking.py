@@ -1,5 +1,6 @@
 """Told earthquakes and storms, what to look at first after each, and who has looked. A part of the queries."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -72,8 +73,10 @@ class Looking:
             visible = self._sight.visible(session, viewer)
             query = select(FirstLook, Asset).join(Asset, Asset.id == FirstLook.asset_id)
             query = query.where(FirstLook.event_id == event_id).order_by(FirstLook.rank)
-            seen = [look_view(look, asset, viewer) for look, asset in session.execute(query) if asset.id in visible]
-        return [replace(view, rank=rank) for rank, view in enumerate(seen, 1)]
+            seen = [(look, asset) for look, asset in session.execute(query) if asset.id in visible]
+            views = [look_view(look, asset, viewer) for look, asset in seen]
+            before = sorted(look.rank_before or look.rank for look, _ in seen)
+        return [_placed(view, rank, before) for rank, view in enumerate(views, 1)]
 
     def looked(
         self, viewer: Viewer, event_id: str, asset_id: str, result: Result | None, note: str | None = None
@@ -95,6 +98,13 @@ class Looking:
         )  # fmt: skip
         counts = {id_: (most, looked) for id_, most, looked in session.execute(query.group_by(FirstLook.event_id))}
         return [event_view(row, *counts.get(row.id, (0, 0)), viewer) for row in rows]
+
+
+def _placed(view: LookView, rank: int, before: Sequence[int]) -> LookView:
+    """`rank`: its place among what the viewer sees; `before`: sorted, the places of all these before."""
+    was = None if view.rank_before is None else bisect_left(before, view.rank_before) + 1
+    moved = was != rank and bool(view.gained_en or view.lost_en)
+    return replace(view, rank=rank, rank_before=was if moved else None)
 
 
 def _event(session: Session, event_id: str) -> HazardEvent:

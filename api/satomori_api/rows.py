@@ -181,11 +181,21 @@ def look_view(row: models.FirstLook, asset: models.Asset, viewer: Viewer) -> Loo
         look=in_language(viewer, row.look_ja, row.look_en),
         look_ja=row.look_ja,
         look_en=row.look_en,
+        rank_before=None if row.changed_us is None else row.rank_before,
+        gained_ja=_without(row.reasons_ja, row.reasons_before_ja),
+        gained_en=_without(row.reasons_en, row.reasons_before_en),
+        lost_ja=_without(row.reasons_before_ja, row.reasons_ja),
+        lost_en=_without(row.reasons_before_en, row.reasons_en),
+        changed_us=row.changed_us,
         looked_by=row.looked_by,
         looked_us=row.looked_us,
         result=row.result,
         note=row.note,
     )
+
+
+def _without(reasons: Sequence[str] | None, others: Sequence[str] | None) -> tuple[str, ...]:
+    return tuple(reason for reason in reasons or () if reason not in (others or ()))
 
 
 def feedback_view(row: models.Feedback, factor: int, viewer: Viewer) -> FeedbackView:

@@ -191,7 +191,11 @@ class EventView:
 
 @dataclass(frozen=True, slots=True)
 class LookView:
-    """An asset's place in an event's order. `verdict`: look, unknown or wait; `result`: fine or needs_work."""
+    """An asset's place in an event's order. `verdict`: look, unknown or wait; `result`: fine or needs_work.
+
+    `rank_before`: where it stood, of what the viewer sees, when it was first ordered or last looked at; null where it
+    stands there still, or only made room. `gained`, `lost`: the reasons that moved it, the last at `changed_us`.
+    """
 
     event_id: str
     rank: int
@@ -210,6 +214,12 @@ class LookView:
     look: str
     look_ja: str
     look_en: str
+    rank_before: int | None
+    gained_ja: tuple[str, ...]
+    gained_en: tuple[str, ...]
+    lost_ja: tuple[str, ...]
+    lost_en: tuple[str, ...]
+    changed_us: int | None
     looked_by: str | None
     looked_us: int | None
     result: str | None

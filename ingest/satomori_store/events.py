@@ -49,6 +49,12 @@ def record_event(session: Session, told: Mapping[str, Any], by: str, at_us: int)
     return True
 
 
+def settle(look: FirstLook) -> None:
+    """From here on it is told how the asset's place changes."""
+    look.rank_before, look.changed_us = look.rank, None
+    look.reasons_before_ja, look.reasons_before_en = list(look.reasons_ja), list(look.reasons_en)
+
+
 def check_off(
     session: Session, event_id: str, asset_id: str, by: str, *, result: Result | None, note: str | None, at_us: int
 ) -> FirstLook:
@@ -60,6 +66,8 @@ def check_off(
         raise ConflictError(f"{look.looked_by} has looked at it already: {look.result}")
     look.result, look.note = result, note if result else None
     look.looked_by, look.looked_us = (by, at_us) if result else (None, None)
+    if result is not None:
+        settle(look)
     detail = {"asset": asset_id, "result": result, "note": note}
     session.add(AuditEntry(at_us=at_us, user_id=by, action="event.look", subject=f"event/{event_id}", detail=detail))
     session.flush()

@@ -479,7 +479,8 @@ class HazardEvent(Base):
 class FirstLook(Base):
     """An asset's place in an event's order, and who has looked at it since.
 
-    `verdict`: look, unknown (nobody said how strong it was there) or wait. `result`: fine or needs_work.
+    `verdict`: look, unknown (nobody said how strong it was there) or wait. `result`: fine or needs_work. `rank_before`,
+    `reasons_before_…`: as it was first ordered or last looked at; `changed_us`: when its reasons changed since.
     """
 
     __tablename__ = "first_look"
@@ -493,6 +494,10 @@ class FirstLook(Base):
     reasons_en: Mapped[list[Any]]
     look_ja: Mapped[str]
     look_en: Mapped[str]
+    rank_before: Mapped[int | None]
+    reasons_before_ja: Mapped[list[Any] | None]
+    reasons_before_en: Mapped[list[Any] | None]
+    changed_us: Mapped[int | None]
     looked_by: Mapped[str | None]
     looked_us: Mapped[int | None]
     result: Mapped[str | None]

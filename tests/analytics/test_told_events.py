@@ -16,6 +16,7 @@ from satomori_store.events import check_off, decode_event, record_event
 from satomori_store.models import FirstLook, HazardEvent
 from satomori_store.transactions import transaction
 from support.analytics_region import Region, open_region
+from support.region import finding
 
 NOW = 500_000 * HOUR_US
 QUAKE = {"id": "eq-1", "kind": "earthquake", "intensity": {"town": "6弱"}}
@@ -106,6 +107,26 @@ def test_an_event_is_ordered_once_and_followed_for_days(region: Region) -> None:
         ("bridge-1", "ito", "fine")
     ]
     assert len(again) == 3
+
+
+def test_what_moves_an_asset_is_kept_until_somebody_has_looked(region: Region) -> None:
+    """A finding opens at the last one: where it stood and since when. Who makes room for it has not changed."""
+    looker = Looker(region.registry, region.store, None)
+    tell(region, QUAKE)
+    looker.round(NOW)
+    last = shown(region, "eq-1")[1][-1]
+    assert (last.rank, last.rank_before, last.changed_us) == (3, 3, None)
+    with transaction(region.registry) as session:
+        session.add(finding(at_us=NOW, asset_id=last.asset_id, datastream_id=None, level=4))
+    for round_ in (1, 2):
+        looker.round(NOW + round_ * AGAIN_US)
+    first, moved, third = shown(region, "eq-1")[1]
+    assert (moved.asset_id, moved.rank_before, moved.changed_us) == (last.asset_id, 3, NOW + AGAIN_US)
+    assert set(moved.reasons_en) - set(moved.reasons_before_en or ()) == {"stands at danger", "1 open finding"}
+    assert (first.changed_us, third.changed_us) == (None, None)
+    with transaction(region.registry) as session:
+        looked = check_off(session, "eq-1", moved.asset_id, "ito", result="fine", note=None, at_us=NOW + 2 * AGAIN_US)
+        assert (looked.rank_before, looked.changed_us, looked.reasons_before_en) == (2, None, moved.reasons_en)
 
 
 def test_what_cannot_be_ordered_says_why(region: Region) -> None:

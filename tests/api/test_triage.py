@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
-from satomori_analytics.triage.events import Looker
+from satomori_analytics.triage.events import AGAIN_US, Looker
 from satomori_core.clock import now_us
 from satomori_store.events import record_event
 from satomori_store.transactions import transaction
 from support.api_world import World
+from support.region import finding
 
 
 async def test_what_is_told_of_a_municipality_orders_its_assets(world: World) -> None:
@@ -74,6 +75,26 @@ async def test_a_told_event_is_kept_once_ordered_and_checked_off(world: World) -
     assert second.status_code == 409
     assert "u-crew" in second.json()["detail"]
     assert (await world.ask("u-engineer", "DELETE", bridge)).json()["looked_by"] is None
+
+
+async def test_what_moves_an_asset_is_told_in_the_order_that_one_sees(world: World) -> None:
+    """A danger opens at the last asset that a viewer is to look at: it moves up, and why. The others only shift."""
+    told = {"id": "eq-1", "kind": "earthquake", "intensity": {"ueno": "6弱"}}
+    await world.ask("u-crew", "POST", "/api/v1/triage/events", json=told)
+    looker = Looker(world.context.engine, world.context.store, None)
+    looker.round(now_us())
+    path = "/api/v1/triage/events/eq-1/looks?limit=999"
+    looks = [each for each in (await world.ask("u-viewer", "GET", path)).json()["items"] if each["verdict"] == "look"]
+    assert {each["rank_before"] for each in looks} == {None}
+    with transaction(world.context.engine) as session:
+        session.add(finding(at_us=world.at_us, asset_id=looks[-1]["asset_id"], datastream_id=None, level=4))
+    looker.round(now_us() + AGAIN_US)
+    items = (await world.ask("u-viewer", "GET", path)).json()["items"]
+    [moved] = [each for each in items if each["rank_before"] is not None]
+    assert (moved["asset_id"], moved["rank_before"]) == (looks[-1]["asset_id"], looks[-1]["rank"])
+    assert moved["rank"] < moved["rank_before"]
+    assert "状態: 危険" in moved["gained_ja"]
+    assert moved["changed"]
 
 
 async def test_a_storm_that_is_told_again_when_the_gauges_are_dry_is_the_same_one(world: World) -> None:

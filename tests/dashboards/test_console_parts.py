@@ -29,7 +29,7 @@ from satomori_dashboards.console.condition import standing_of
 from satomori_dashboards.console.devices import adopt_commands, piles_of, ranges, streams_of
 from satomori_dashboards.console.formatting import age
 from satomori_dashboards.console.gate import Gate, local_path
-from satomori_dashboards.console.look import pin_of, urgency
+from satomori_dashboards.console.look import moved_words, pin_of, urgency
 from satomori_dashboards.console.look_form import told_of
 from satomori_dashboards.console.region import matrix_of, region_of
 from satomori_dashboards.console.settings import ConsoleSettings
@@ -402,10 +402,21 @@ def test_a_place_in_the_order_is_numbered_by_urgency_until_somebody_has_looked(
 ) -> None:
     look = LookView(
         "eq-1", 3, "bridge-1", "一番橋", "First Bridge", "bridge", "aoba", "aoba", 36.1, 138.1, "look", 1.0, (), (), "",
-        "", "", None, None, None, None,
+        "", "", None, (), (), (), (), None, None, None, None, None,
     )  # fmt: skip
     look = replace(look, **changed)  # type: ignore[arg-type]
     assert (urgency(look), pin_of(look)) == (level, pin)
+
+
+def test_a_move_in_the_order_says_from_where_and_why_and_one_without_says_nothing() -> None:
+    look = LookView(
+        "eq-1", 2, "bridge-1", "一番橋", "First Bridge", "bridge", "aoba", "aoba", 36.1, 138.1, "look", 1.0, (), (), "",
+        "", "", 12, ("開いた所見1件",), ("1 open finding",), (), ("no health rating",), NOW, None, None, None, None,
+    )  # fmt: skip
+    assert moved_words("ja", look, NOW) == "↑ 12番から2番へ（14:20）：開いた所見1件 が加わった"
+    english = moved_words("en", replace(look, rank=15), NOW)
+    assert english == "↓ from 12 to 15 (14:20): now 1 open finding, no longer no health rating"
+    assert moved_words("ja", replace(look, rank_before=None), NOW) == ""
 
 
 def test_what_is_to_come_is_told_and_what_is_past_is_not() -> None:

@@ -24,6 +24,7 @@ from satomori_core.clock import DAY_US, MINUTE_US
 from satomori_core.errors import RejectedError, SettingsError
 from satomori_core.logs import get_logger
 from satomori_store.databases import reading
+from satomori_store.events import settle
 from satomori_store.models import FirstLook, HazardEvent, Organisation
 from satomori_store.port import ObservationStore
 from satomori_store.transactions import transaction
@@ -161,7 +162,7 @@ class Looker:
             row = session.get_one(HazardEvent, told.id)
             row.state, row.error, row.ordered_us, row.gauged = "ordered", None, now_us, dict(found.gauged)
             row.said_ja, row.said_en = say(found.event, names)
-            keep(session, told.id, found.ranked)
+            keep(session, told.id, found.ranked, now_us)
 
     def _refuse(self, id_: str, error: str, now_us: int) -> None:
         """What was ordered once stays as it was: rules that somebody is editing take nothing away."""
@@ -172,8 +173,11 @@ class Looker:
                 row.state = "refused"
 
 
-def keep(session: Session, event_id: str, ranked: Sequence[Ranked]) -> None:
-    """Write the order over the last one; who has looked at what stays."""
+def keep(session: Session, event_id: str, ranked: Sequence[Ranked], now_us: int) -> None:
+    """Write the order over the last one; who has looked at what stays, and how it stood before.
+
+    An asset that only makes room for another has not changed: its reasons are what they were.
+    """
     there = {row.asset_id: row for row in session.scalars(select(FirstLook).where(FirstLook.event_id == event_id))}
     for each in ranked:
         row = there.get(each.asset_id)
@@ -182,4 +186,9 @@ def keep(session: Session, event_id: str, ranked: Sequence[Ranked]) -> None:
             session.add(row)
         for name in ("rank", "verdict", "score", "look_ja", "look_en"):
             setattr(row, name, getattr(each, name))
-        row.reasons_ja, row.reasons_en = list(each.reasons_ja), list(each.reasons_en)
+        was, row.reasons_en = row.reasons_en, list(each.reasons_en)
+        row.reasons_ja = list(each.reasons_ja)
+        if row.rank_before is None:
+            settle(row)
+        elif row.reasons_en != was:
+            row.changed_us = now_us

@@ -35,6 +35,7 @@ class Place:
     """An asset in the order, in the words of the page. `looked`: who, when and with what result; empty for nobody.
 
     `pin`: what is written in its place on map and list, a number or a sign that it is done; empty for the level's sign.
+    `moved`: from where to where, when and why, since it was first ordered or last looked at.
     """
 
     rank: int
@@ -47,6 +48,7 @@ class Place:
     level: Level
     looked: str
     pin: str
+    moved: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,17 @@ def pin_of(look: LookView) -> str:
     return DONE[look.result] if look.result else str(look.rank) if look.verdict == "look" else ""
 
 
+def moved_words(language: Language, look: LookView, at_us: int) -> str:
+    if look.rank_before is None or look.changed_us is None:
+        return ""
+    gained, lost = (look.gained_ja, look.lost_ja) if language == "ja" else (look.gained_en, look.lost_en)
+    why = [text(language, "look.gained", reason=reason) for reason in gained]
+    why += [text(language, "look.lost", reason=reason) for reason in lost]
+    arrow, time = "↑" if look.rank < look.rank_before else "↓", moment(language, look.changed_us, DEFAULT_ZONE, at_us)
+    said = "、".join(why) if language == "ja" else ", ".join(why)
+    return text(language, "look.moved", arrow=arrow, before=look.rank_before, rank=look.rank, time=time, why=said)
+
+
 def place_of(
     language: Language, look: LookView, people: Mapping[str, str], towns: Mapping[str, str], at_us: int
 ) -> Place:
@@ -111,6 +124,7 @@ def place_of(
         level=urgency(look),
         looked=looked,
         pin=pin_of(look),
+        moved=moved_words(language, look, at_us),
     )
 
 
@@ -221,6 +235,8 @@ class LookPage:
                 tag("span", "row-sub", text=f"{place.sub} · {place.verdict}")
                 tag("span", "row-text", text=place.reasons)
                 tag("span", "row-sub", text=place.look)
+                if place.moved:
+                    tag("span", "row-text look-moved", text=place.moved)
         with tag("div", "alert-foot"):
             if place.looked:
                 tag("span", "num", text=place.looked)

@@ -80,6 +80,12 @@ TEXTS: dict[str, tuple[str, str]] = {
     "look.verdict.unknown": ("強さ不明", "strength not known"),
     "look.verdict.wait": ("対象外", "not called for"),
     "look.points": ("{verdict}（{score:g} 点）", "{verdict} ({score:g} points)"),
+    "look.moved": (
+        "{arrow} {before}番から{rank}番へ（{time}）：{why}",
+        "{arrow} from {before} to {rank} ({time}): {why}",
+    ),
+    "look.gained": ("{reason} が加わった", "now {reason}"),
+    "look.lost": ("{reason} がなくなった", "no longer {reason}"),
     "look.fine": ("異常なし", "Nothing wrong"),
     "look.needs_work": ("要対応", "Needs work"),
     "look.undo": ("取り消す", "Undo"),
