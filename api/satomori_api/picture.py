@@ -1,9 +1,11 @@
 """A finding's evidence drawn: its values, the band that is normal, limits, and what was found. Pure, SVG."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
+from unicodedata import east_asian_width
 
 from satomori_analytics.peers.comparing import Difference
 from satomori_api.formatting import Language, day, moment, with_unit
@@ -78,7 +80,7 @@ def _stacked(reader: _Reader, shown: Sequence[tuple[Mapping[str, Any], Mapping[s
     parts, top = [], 0.0
     for picture, channel in shown:
         marks, high = _drawn(picture, channel, reader)
-        words = _words(reader, channel)
+        words = [line for said in _words(reader, channel) for line in _wrapped(said)]
         lines = "".join(_text(_EDGE, high + (line + 1) * _LINE, said) for line, said in enumerate(words))
         parts.append(f'<g transform="translate(0 {top:.0f})">{marks}{lines}</g>')
         top += high + (len(words) + 0.7) * _LINE
@@ -221,6 +223,17 @@ def _times(picture: Mapping[str, Any], times: Sequence[int], reader: _Reader) ->
         _text(on.x(at), _HIGH + _SMALL_PRINT, tell(reader.language, at, reader.zone, reader.at_us), anchor=anchor)
         for at, anchor in ends
     )
+
+
+def _wrapped(said: str) -> list[str]:
+    """In lines as wide as the drawing: wide letters take a whole em, others about half of one."""
+    lines, room = [""], 0.0
+    for part in re.findall(r"[!-~]+ ?|.", said):
+        wide = sum(_SMALL_PRINT * (1.0 if east_asian_width(letter) in "WFA" else 0.5) for letter in part)
+        if room + wide > _WIDE - 2 * _EDGE and lines[-1]:
+            lines, room = [*lines, ""], 0.0
+        lines[-1], room = lines[-1] + part, room + wide
+    return lines
 
 
 def _text(x: float, y: float, words: str, class_: str = "", anchor: str = "start") -> str:

@@ -15,6 +15,7 @@ from sqlalchemy import Engine, func, select
 
 from satomori_analytics.condition.rates import Ratebook, load_rates
 from satomori_analytics.condition.region import Condition, by_urgency, conditions, load_structures
+from satomori_analytics.forecasts.base import NAMES
 from satomori_analytics.peers.region import Comparison, compare_all, load_region
 from satomori_analytics.playbook import Playbooks
 from satomori_analytics.trend_picture import trend
@@ -401,6 +402,26 @@ class Queries:
         if drawn is None:
             raise NotFoundError(f"finding {finding_id} kept no picture")
         return drawn
+
+    def forecast_picture(self, viewer: Viewer, forecast_id: int) -> str:
+        """What is foretold drawn, SVG, in the viewer's language. Raise NotFoundError where none is kept."""
+        row = models.Forecast
+        with self._sight.session() as session:
+            query = select(row.asset_id, row.kind).where(row.id == forecast_id)
+            found = session.execute(query.where(row.asset_id.in_(access.visible_assets(viewer)))).one_or_none()
+        kept = self.forecast_pictures(viewer, [forecast_id]).get(forecast_id)
+        if found is None or kept is None:
+            raise NotFoundError(f"there is no picture of a forecast {forecast_id}: only the newest ones are drawn")
+        asset, language = self.asset(viewer, found.asset_id), _language(viewer)
+        name = f"{asset.name_en if language == 'en' else asset.name}: {NAMES[found.kind][language == 'en']}"
+        return picture.stacked(language, [kept], name, asset.time_zone, self._clock()) or ""
+
+    def forecast_pictures(self, viewer: Viewer, forecast_ids: Collection[int]) -> dict[int, dict[str, Any]]:
+        """Forecast id → what is drawn of it, for those of at most 1000 that the viewer sees and that keep it."""
+        row = models.Forecast
+        query = select(row.id, row.picture).where(row.id.in_(forecast_ids), row.picture.is_not(None))
+        with self._sight.session() as session:
+            return dict(session.execute(query.where(row.asset_id.in_(access.visible_assets(viewer)))).all())
 
     def forecasts(
         self,

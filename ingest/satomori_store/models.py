@@ -374,6 +374,7 @@ class Forecast(Base):
 
     `kind`: frost, irrigation, blast, heat, heading or harvest; `status`: made, missing (the texts say what it needs) or
     off (it is not the time for it). `low` to `high`: the central 80 %. `chances`: by level, of what it calls for.
+    `picture`: what is drawn of it, with the newest of an asset and kind.
     """
 
     __tablename__ = "forecast"
@@ -397,6 +398,7 @@ class Forecast(Base):
     text_en: Mapped[str]
     advice_ja: Mapped[str]
     advice_en: Mapped[str]
+    picture: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class Alert(Base):

@@ -77,11 +77,13 @@ def test_each_hour_is_made_once_whatever_is_killed(farm: Region) -> None:
     assert "chance of 30 °C or less: 100 %" in finding.text_en
     assert finding.advice_ja
     assert finding.evidence["low"] < finding.evidence["high"]
-    (line,) = finding.evidence["picture"]["channels"]
-    assert (line["value"], line["low"], line["high"]) == tuple(
-        finding.evidence[key] for key in ("value", "low", "high")
-    )
-    assert 30.0 in line["limits"]
+    # Drawn are the newest of each kind alone, with the limits that were asked for.
+    older, newest = rows(farm)
+    assert older.picture is None
+    picture = finding.evidence["picture"]
+    assert picture == newest.picture
+    assert picture["limit_words"][picture["limits"].index(30.0)] == ["注意", "watch"]
+    assert "30 °C or less" in picture["channels"][0]["words"]["en"][1]
 
 
 def test_a_clock_that_was_set_back(farm: Region) -> None:

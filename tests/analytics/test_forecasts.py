@@ -71,6 +71,47 @@ def test_every_kind_is_made_and_speaks_in_both_languages() -> None:
         assert found.for_until_us > found.made_us
 
 
+def fan(found: Forecast) -> tuple[np.ndarray, ...]:
+    """(times, observed, low, middle, high) of what is drawn; NaN where there is nothing."""
+    assert found.picture is not None
+    (line,) = found.picture["channels"]
+    columns = (line[name] for name in ("at_us", "observed", "low", "middle", "high"))
+    return tuple(np.array(column, dtype=float) for column in columns)
+
+
+@pytest.mark.parametrize("kind", ["frost", "heat"])
+def test_it_is_drawn_from_what_was_measured_into_what_may_come(kind: str) -> None:
+    """Measured until now, then the band, to the value that is told with its own band; small enough to be kept."""
+    now_us = at(FIRST, 80, 21)
+    found = made(kind, hours(1, FIRST, 120), now_us)
+    times, observed, low, middle, high = fan(found)
+    seen, ahead = np.isfinite(observed), np.isfinite(middle)
+    assert (seen != ahead).all()
+    assert times[seen][-1] < now_us <= times[ahead][-1] < found.for_until_us + HOUR_US / 2
+    assert (np.diff(times) >= 0).all()
+    assert (low[ahead] <= middle[ahead]).all()
+    assert (middle[ahead] <= high[ahead]).all()
+    assert len(json.dumps(found.picture)) < 6000
+    told = np.array([found.low, found.value, found.high])
+    if kind == "frost":  # it begins at the last value, and ends a little above the minimum
+        assert middle[ahead][0] == pytest.approx(observed[seen][-1])
+        assert (np.array([low[-1], middle[-1], high[-1]]) >= told - 0.01).all()
+        assert middle[-1] - told[1] < 1.5
+    else:  # each way has its highest at another hour, so that no hour has all of them
+        assert told[1] - 2 < np.nanmax(middle) <= told[1] + 0.01
+        assert np.nanmax(high) <= told[2] + 0.01
+
+
+def test_a_weather_files_hours_are_drawn() -> None:
+    known = hours(1, FIRST, 120)
+    now_us = at(FIRST, 80, 21)
+    _, _, low, middle, high = fan(made("heat", known, now_us, told(known, now_us, 60)))
+    ahead = np.isfinite(middle)
+    assert ahead.sum() == 24
+    assert high[ahead] - low[ahead] == pytest.approx((high - low)[ahead][0], abs=0.02)
+    assert np.nanmax(middle) == pytest.approx(made("heat", known, now_us, told(known, now_us, 60)).value, abs=0.05)
+
+
 @given(kind=st.sampled_from(KINDS), day=st.integers(61, 75), hour=st.floats(0, 23.9), junk=st.floats(-30, 60))
 @settings(max_examples=60, deadline=None)
 def test_what_comes_later_changes_nothing(kind: str, day: int, hour: float, junk: float) -> None:

@@ -51,6 +51,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/api/v1/findings/{finding_id}/picture.svg"): "shown",
     ("GET", "/api/v1/forecasts"): "shown",
     ("GET", "/api/v1/assets/{asset_id}/forecasts"): "shown",
+    ("GET", "/api/v1/forecasts/{forecast_id}/picture.svg"): "shown",
     ("GET", "/api/v1/condition"): "shown",
     ("GET", "/api/v1/assets/{asset_id}/condition"): "shown",
     ("GET", "/api/v1/assets/{asset_id}/condition/{metric}.svg"): "shown",
@@ -164,6 +165,8 @@ async def test_one_thing_is_shown_or_not_found(world: World, user: str) -> None:
             expected = 200 if asset in SEEN[user] else 404
             stream, alert = world.streams[asset], world.alerts[asset]
             finding = (await world.ask("root", "GET", f"/api/v1/alerts/{alert}")).json()["finding_id"]
+            newest = await world.ask("root", "GET", f"/api/v1/forecasts?asset={asset}")
+            forecast = newest.json()["items"][0]["id"]
             for path in (
                 f"/api/v1/assets/{asset}",
                 f"/api/v1/alerts/{alert}",
@@ -179,6 +182,7 @@ async def test_one_thing_is_shown_or_not_found(world: World, user: str) -> None:
                 f"/api/v1/assets/{asset}/actuators",
                 f"/api/v1/assets/{asset}/commands",
                 f"/api/v1/assets/{asset}/forecasts",
+                f"/api/v1/forecasts/{forecast}/picture.svg",
                 f"/api/v1/assets/{asset}/condition",
                 f"/api/v1/assets/{asset}/peers",
                 f"/api/v1/assets/{asset}/sensitivity",

@@ -430,9 +430,13 @@ def test_what_is_to_come_is_told_and_what_is_past_is_not() -> None:
 
     found = [foretold("heat", "made", 30), foretold("frost", "made", 20), foretold("blast", "made", 10)]
     lacking = [foretold("heading", "missing", 5), foretold("harvest", "off", 5)]
-    coming = coming_of("en", [*found, *lacking], 10)
-    assert [(level, name, text) for level, name, text, _ in coming.told] == [
+    line = {"ja": "気温", "en": "Air", "unit": "Cel", "at_us": [1, 2, 3], "observed": [1.0, 2.0, 1.0]}
+    drawn = {1: {"channels": [line], "limits": []}}
+    coming = coming_of("en", [*found, *lacking], drawn, "Asia/Tokyo", 10)
+    assert [(level, name, text) for level, name, text, *_ in coming.told] == [
         (Level.WATCH, "frost", "frost text"), (Level.WATCH, "heat", "heat text"),
     ]  # fmt: skip
     assert coming.missing == "Forecasts that can't be made yet — heading: heading text"
-    assert coming_of("ja", [], 10) == Coming()
+    assert all('class="observed"' in drawing for *_, drawing in coming.told)
+    assert [drawing for *_, drawing in coming_of("en", found, {}, "Asia/Tokyo", 10).told] == ["", ""]
+    assert coming_of("ja", [], {}, "Asia/Tokyo", 10) == Coming()

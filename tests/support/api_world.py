@@ -176,6 +176,7 @@ def _fill_findings(session: Session, at_us: int) -> None:
                     chances={"watch": 0.5},
                     inputs={},
                     source="test",
+                    picture=PICTURE if made_us == at_us else None,
                     **texts,
                 )
             )

@@ -1,7 +1,7 @@
 """Forecasts that a farmer acts on. Pure: `forecast` makes one from an asset's hours and perhaps a weather file."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from satomori_analytics.forecasts import blast, frost, heat, irrigation, rice
 from satomori_analytics.forecasts.base import (
@@ -15,6 +15,7 @@ from satomori_analytics.forecasts.base import (
     settled,
     unmade,
 )
+from satomori_analytics.forecasts.drawing import drawn
 from satomori_analytics.forecasts.weather import Weather
 from satomori_analytics.playbook import Outlook
 
@@ -62,7 +63,8 @@ def forecast(kind: Kind, outlook: Outlook, known: Known, now_us: int) -> Forecas
     """The forecast as it could be made at `now_us`, or why it could not: never an error for what a place lacks."""
     try:
         outcome = METHODS[kind].foretell(known.spot, outlook, known.hours.until(now_us), known.weather, now_us)
-        return settled(kind, known.spot, outlook, outcome, now_us)
+        found = settled(kind, known.spot, outlook, outcome, now_us)
+        return replace(found, picture=drawn(found, outcome, outlook, known.spot))
     except MissingError as why:
         return unmade(kind, known.spot, outlook, why, now_us)
 

@@ -13,6 +13,7 @@ from typing import Any, Literal, Self, get_args
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from numpy.typing import NDArray
 
 from satomori_analytics.indicators.base import Floats
 from satomori_analytics.indicators.evapotranspiration import daylight_hours, seasonal_correction
@@ -21,6 +22,7 @@ from satomori_core.clock import DAY_US, HOUR_US, to_datetime
 from satomori_core.errors import SatomoriError
 from satomori_core.vocabulary import Level
 
+Times = NDArray[np.int64]
 Kind = Literal["frost", "irrigation", "blast", "heat", "heading", "harvest"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 Status = Literal["made", "missing", "off"]
@@ -128,6 +130,12 @@ class Hours:
         keep = max(min((now_us - self.start_us) // HOUR_US, self.count), 0)
         return type(self)(self.start_us, {name: values[:keep] for name, values in self.columns.items()})
 
+    def measured(self, metric: Floats, count: int) -> tuple[Times, Floats]:
+        """(middles of the hours, values) of what is known of a column's last `count` hours."""
+        first = max(len(metric) - count, 0)
+        known = first + np.flatnonzero(np.isfinite(metric[first:]))
+        return self.start_us + known * HOUR_US + HOUR_US // 2, metric[known]
+
     def need(self, *metrics: str) -> list[Floats]:
         """Their columns. Raise MissingError for sensors that are not there, or silent for all of the time."""
         absent = [m for m in metrics if m not in self.columns or not np.isfinite(self.columns[m]).any()]
@@ -139,6 +147,24 @@ class Hours:
     def place(self, at_us: int) -> int:
         """Which hour it is in; may be outside."""
         return (at_us - self.start_us) // HOUR_US
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What is foretold in its time, to be drawn: called `ja` and `en`; times are µs, none of the values is missing.
+
+    `seen`: what was measured at `seen_us`. `ways`: equally likely ones in which it may go on, a row each, its columns
+    at `ahead_us`. `limits`: what it goes towards, with (Japanese, English); None: the levels' limits.
+    """
+
+    ja: str
+    en: str
+    unit: str
+    seen_us: Times
+    seen: Floats
+    ahead_us: Times
+    ways: Floats
+    limits: Mapping[float, tuple[str, str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +181,14 @@ class Outcome:
     value: float
     low: float
     high: float
+    course: Course | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """`low` to `high`: the central 80 %. `chances`: of the limit of each level, with which `level` was chosen.
+
+    `picture`: as `drawing` makes it, small enough to be kept.
 
     Without `status` "made" there is no value, and the texts say why.
     """
@@ -182,6 +211,7 @@ class Forecast:
     advice_en: str
     inputs: Mapping[str, Any]
     source: str
+    picture: Mapping[str, Any] | None = None
 
 
 def band_of(values: Floats) -> tuple[float, float, float]:

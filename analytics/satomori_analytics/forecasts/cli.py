@@ -81,6 +81,7 @@ def _make(
 
 def _document(forecast: "Forecast") -> dict[str, Any]:
     row = {key.removesuffix("_us"): to_iso(v) if key.endswith("_us") else v for key, v in asdict(forecast).items()}
+    del row["picture"]
     return row | {"level": forecast.level.name.lower()}
 
 

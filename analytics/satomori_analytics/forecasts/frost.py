@@ -10,10 +10,12 @@ others.
 import numpy as np
 
 from satomori_analytics.forecasts.base import (
+    Course,
     Hours,
     MissingError,
     Outcome,
     Spot,
+    Times,
     band_of,
     offset_of,
     spread,
@@ -28,6 +30,7 @@ from satomori_core.clock import DAY_US, HOUR_US
 NIGHTS, NIGHTS_LEAST = 60, 12
 AFTER_SUNSET_H = 2
 HISTORY_DAYS = NIGHTS + 2
+_SEEN_H = 24
 
 
 def foretell(spot: Spot, outlook: Outlook, hours: Hours, weather: Weather | None, now_us: int) -> Outcome:
@@ -39,18 +42,25 @@ def foretell(spot: Spot, outlook: Outlook, hours: Hours, weather: Weather | None
     lead_h = _lead(spot, hours, night)
     inputs: dict[str, object] = {"hours_after_sunset": lead_h}
     from_us, until_us = sun(spot, night)[1], _end_us(spot, night)
-    nights = np.array([_night(spot, hours, (t, rh, lows), n, lead_h) for n in range(night - NIGHTS, night)])
-    nights = nights[np.isfinite(nights).all(axis=1)]
+    past = np.arange(night - NIGHTS, night)
+    nights = np.array([_night(spot, hours, (t, rh, lows), n, lead_h) for n in past.tolist()])
+    known = np.isfinite(nights).all(axis=1)
+    nights, past = nights[known], past[known]
     t0, td = _evening(spot, hours, (t, rh), night, lead_h)
     # The hours before are measured (`so_far`): a file that was issued after sunset need not tell of them.
     foreseen = weather.minimum(max(from_us, hours.end_us), until_us) if weather else None
+    shapes: Floats | None = None
     if len(nights) >= NIGHTS_LEAST and np.isfinite(t0 + td):
         fit = _fit(nights, t0, td)
         values = fit["tmin"] + _errors(nights)
+        shapes = _shapes(hours, t, until_us, 24 * (night - past)) - nights[:, 2:]
         inputs |= {"t0_c": round(t0, 1), "dew_point_c": round(td, 1), "nights": len(nights)}
         inputs |= {"a": round(fit["a"], 3), "b": round(fit["b"], 3), "c": round(fit["c"], 2)}
     elif foreseen is not None:
         values = foreseen + outlook.options.get("weather_error_c", 1.7) * spread(99)
+        if weather is not None:
+            told = weather.over(hours.end_us - HOUR_US, until_us)["air_temperature"]
+            shapes = np.tile(told - foreseen, (len(values), 1))
         inputs["from"] = "weather file"
     else:
         count = len(nights)
@@ -72,8 +82,33 @@ def foretell(spot: Spot, outlook: Outlook, hours: Hours, weather: Weather | None
         from_us, until_us, values, "Cel",
         f"今夜の最低気温は{value:.1f}℃（{low:.1f}〜{high:.1f}℃）の見込みです",
         f"tonight's minimum is about {value:.1f} °C ({low:.1f} to {high:.1f} °C)",
-        inputs, value, low, high,
+        inputs, value, low, high, _course(hours, t, shapes, values),
     )  # fmt: skip
+
+
+def _shapes(hours: Hours, t: Floats, until_us: int, back: Times) -> Floats:
+    """Temperatures so many hours back, a row each, from the last known hour to the end of the night; NaN if unknown."""
+    ahead = np.arange(hours.count - 1, hours.place(until_us - 1) + 1)
+    places = ahead[None, :] - back[:, None]
+    return np.where(places >= 0, t[np.clip(places, 0, hours.count - 1)], np.nan)
+
+
+def _course(hours: Hours, t: Floats, shapes: Floats | None, values: Floats) -> Course | None:
+    """Each way has the shape of its past night, above a minimum that is one of `values`.
+
+    It begins at what is measured: what the night was off by then fades evenly until its end. None where the last hour
+    is not known.
+    """
+    if shapes is None or shapes.shape[1] < 2 or not np.isfinite(t[-1]):
+        return None
+    whole = np.isfinite(shapes).all(axis=1)
+    ways = (shapes + values[:, None])[whole]
+    if len(ways) < NIGHTS_LEAST:
+        return None
+    ways += (t[-1] - ways[:, :1]) * np.linspace(1, 0, ways.shape[1])
+    seen_us, seen = hours.measured(t, _SEEN_H)
+    ahead_us = hours.end_us - HOUR_US // 2 + np.arange(ways.shape[1]) * HOUR_US
+    return Course("気温", "Air temperature", "Cel", seen_us, seen, ahead_us, ways)
 
 
 def _end_us(spot: Spot, night: int) -> int:

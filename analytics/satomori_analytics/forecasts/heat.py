@@ -10,7 +10,7 @@ what it tells, hour of the day by hour.
 
 import numpy as np
 
-from satomori_analytics.forecasts.base import Hours, MissingError, Outcome, Spot, band_of, offset_of, spread
+from satomori_analytics.forecasts.base import Course, Hours, MissingError, Outcome, Spot, band_of, offset_of, spread
 from satomori_analytics.forecasts.weather import Weather
 from satomori_analytics.indicators.air import thi
 from satomori_analytics.indicators.base import Floats
@@ -20,6 +20,7 @@ from satomori_core.clock import DAY_US, HOUR_US
 DAYS, DAYS_LEAST = 30, 7
 HISTORY_DAYS = DAYS + 3
 _KNOWN_H = 18
+_SEEN_H = 36
 
 
 def foretell(spot: Spot, outlook: Outlook, hours: Hours, weather: Weather | None, now_us: int) -> Outcome:
@@ -28,31 +29,43 @@ def foretell(spot: Spot, outlook: Outlook, hours: Hours, weather: Weather | None
     offset_us = offset_of(spot, now_us)
     tomorrow = (now_us + offset_us) // DAY_US + 1
     from_us = tomorrow * DAY_US - offset_us
-    values = _by_file(outlook, hours, index, weather, from_us) if weather else None
-    inputs: dict[str, object] = {"from": "weather file" if values is not None else "own past days"}
-    if values is None:
-        values = _by_past_days(hours, index, from_us)
+    found = _by_file(outlook, hours, index, weather, from_us) if weather else None
+    inputs: dict[str, object] = {"from": "weather file" if found is not None else "own past days"}
+    values, days = found or _by_past_days(hours, index, from_us)
+    if found is None:
         inputs["days"] = len(values)
     value, low, high = band_of(values)
     return Outcome(
         from_us, from_us + DAY_US, values, "1",
         f"明日の温湿度指数（THI）は最高{value:.0f}（{low:.0f}〜{high:.0f}）の見込みです",
         f"tomorrow's temperature-humidity index reaches about {value:.0f} ({low:.0f} to {high:.0f})",
-        inputs, value, low, high,
+        inputs, value, low, high, _course(hours, index, from_us, values, days),
     )  # fmt: skip
 
 
-def _by_past_days(hours: Hours, index: Floats, from_us: int) -> Floats:
-    """From the highest of the past 24 hours and what followed such ones on earlier days."""
+def _course(hours: Hours, index: Floats, from_us: int, values: Floats, days: Floats) -> Course | None:
+    """Tomorrow's hours, shaped as `days` were, each up to one of `values`; what is left of today is not foretold."""
+    whole = np.isfinite(days).all(axis=1)
+    if whole.sum() < DAYS_LEAST:
+        return None
+    ways = (days - days.max(axis=1, keepdims=True) + values[:, None])[whole]
+    ahead_us = from_us + HOUR_US // 2 + np.arange(24) * HOUR_US
+    return Course("温湿度指数（THI）", "THI", "1", *hours.measured(index, _SEEN_H), ahead_us, ways)
+
+
+def _by_past_days(hours: Hours, index: Floats, from_us: int) -> tuple[Floats, Floats]:
+    """From the highest of the past 24 hours and what followed such ones on earlier days; and these days, a row each."""
     latest, start = hours.count, hours.place(from_us)  # start of tomorrow, as if the hours went on
-    pairs = []
+    pairs, days = [], []
     for back in range(2, DAYS + 2):
         first = start - back * 24
         day = index[max(first, 0) : max(first + 24, 0)]
         if first >= 0 and np.isfinite(day).sum() >= _KNOWN_H:
             pairs.append((_highest(index, latest - back * 24), float(np.nanmax(day))))
+            days.append(day)
     past = np.array(pairs).reshape(-1, 2)
-    past, latest_highest = past[np.isfinite(past).all(axis=1)], _highest(index, latest)
+    known, latest_highest = np.isfinite(past).all(axis=1), _highest(index, latest)
+    past = past[known]
     if len(past) < DAYS_LEAST:
         lacking = DAYS_LEAST - len(past)
         raise MissingError(
@@ -62,7 +75,7 @@ def _by_past_days(hours: Hours, index: Floats, from_us: int) -> Floats:
         raise MissingError("直近の気温と湿度が届いていません", "the latest temperature and humidity have not come")
     every = np.arange(len(past))
     errors = [past[i, 1] - _line(past[every != i], past[i, 0]) for i in every.tolist()]
-    return _line(past, latest_highest) + np.array(errors)
+    return _line(past, latest_highest) + np.array(errors), np.array(days)[known]
 
 
 def _line(past: Floats, highest: float) -> float:
@@ -80,8 +93,13 @@ def _highest(index: Floats, end: int) -> float:
     return float(np.nanmax(day)) if np.isfinite(day).sum() >= _KNOWN_H else np.nan
 
 
-def _by_file(outlook: Outlook, hours: Hours, index: Floats, weather: Weather, from_us: int) -> Floats | None:
-    """None where the file does not reach over tomorrow, or tells too little of the past to compare with."""
+def _by_file(
+    outlook: Outlook, hours: Hours, index: Floats, weather: Weather, from_us: int
+) -> tuple[Floats, Floats] | None:  # fmt: skip
+    """The highest, and the day's hours for each.
+
+    None where the file does not reach over tomorrow, or tells too little of the past to compare with.
+    """
     told = weather.over(from_us, from_us + DAY_US)
     past = weather.over(hours.start_us, hours.end_us)
     ahead = thi(told["air_temperature"], told["relative_humidity"])
@@ -92,4 +110,5 @@ def _by_file(outlook: Outlook, hours: Hours, index: Floats, weather: Weather, fr
     usual = np.array([np.nanmean(apart[hour_of == h]) if np.isfinite(apart[hour_of == h]).any() else np.nan
                       for h in range(24)])  # fmt: skip
     usual = np.where(np.isfinite(usual), usual, np.nanmean(apart))
-    return float(np.nanmax(ahead + usual)) + outlook.options.get("weather_error_thi", 2.0) * spread(99)
+    values = float(np.nanmax(ahead + usual)) + outlook.options.get("weather_error_thi", 2.0) * spread(99)
+    return values, np.tile(ahead + usual, (len(values), 1))

@@ -9,15 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Engine, delete, func, select
+from sqlalchemy import Engine, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from satomori_analytics.forecasts import METHODS, Forecast, Kind
-from satomori_analytics.forecasts.base import NAMES, limit_of
 from satomori_analytics.forecasts.region import Place, load_places, make, outlooks_of
 from satomori_analytics.forecasts.weather import WeatherFile, load_weather, stale_reason
 from satomori_analytics.indicators.base import to_json
-from satomori_analytics.pictures import scale
 from satomori_analytics.playbook import Outlook, Playbooks
 from satomori_analytics.sentences import LEVEL_EN, LEVEL_JA
 from satomori_analytics.settings import AnalyticsSettings
@@ -134,6 +132,8 @@ def keep(
             if there is None or (there == "missing" and forecast.status != "missing"):
                 old = (row.made_us < forecast.made_us - _KEPT_US) | (row.status != "made")
                 session.execute(delete(row).where(*same, old, row.made_us <= forecast.made_us))
+                # Of an asset's forecasts of a kind only one is kept to be drawn: the others are figures.
+                session.execute(update(row).where(*same, row.picture.is_not(None)).values(picture=None))
                 session.add(row(**_columns(forecast)))
                 kept += 1
             newest = session.scalar(select(func.max(row.made_us)).where(*same))
@@ -170,7 +170,7 @@ def _call(session: Session, place: Place, outlook: Outlook, forecast: Forecast, 
     fingerprint = f"forecast/{forecast.kind}/{forecast.asset}"
     finding = session.scalar(select(Finding).where(Finding.fingerprint == fingerprint, Finding.until_us.is_(None)))
     if forecast.level > Level.GOOD:
-        told = _told(place, outlook, forecast)
+        told = _told(place, forecast)
         if finding is None:
             session.add(
                 Finding(
@@ -203,22 +203,14 @@ def _holds(outlook: Outlook, forecast: Forecast) -> bool:
     )
 
 
-def _told(place: Place, outlook: Outlook, forecast: Forecast) -> dict[str, Any]:
+def _told(place: Place, forecast: Forecast) -> dict[str, Any]:
     evidence: dict[str, Any] = {
         "for_from_us": forecast.for_from_us, "for_until_us": forecast.for_until_us, "value": forecast.value,
         "low": forecast.low, "high": forecast.high, "unit": forecast.unit, "chances": dict(forecast.chances),
         "inputs": dict(forecast.inputs), "source": forecast.source,
     }  # fmt: skip
-    if forecast.value is not None and forecast.low is not None and forecast.high is not None:
-        calls = [call for call in (outlook.watch, outlook.warning) if call is not None]
-        # The chance of an infection is in per cent; its limit is not.
-        limits = [] if forecast.kind == "blast" else sorted({limit_of(call, place.spot) for call in calls})
-        line = scale(
-            (*NAMES[forecast.kind], forecast.unit), forecast.value, (forecast.low, forecast.high),
-            ("10のうち8は", "8 in 10 within"), limits,
-        )  # fmt: skip
-        span = {"from_us": forecast.for_from_us, "until_us": forecast.for_until_us}
-        evidence["picture"] = {**span, "channels": [line], "limits": limits}
+    if forecast.picture is not None:
+        evidence["picture"] = dict(forecast.picture)
     return {
         "level": int(forecast.level),
         "confidence": max(forecast.chances.values()),

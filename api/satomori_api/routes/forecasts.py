@@ -2,11 +2,11 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from satomori_analytics.forecasts.base import Kind
 from satomori_api.auth import Context, TheViewer
-from satomori_api.routes.inputs import Word
+from satomori_api.routes.inputs import RowId, Word
 from satomori_api.routes.paging import Page
 from satomori_api.views import ForecastView
 from satomori_api.wire import page_of
@@ -32,6 +32,13 @@ def forecasts(
             viewer, asset=asset, kind=kind, latest=latest, limit=limit, offset=offset
         )
     )
+
+
+@router.get("/forecasts/{forecast_id}/picture.svg", response_class=Response, summary="A forecast drawn / 予測の図")
+def picture(viewer: TheViewer, context: Context, forecast_id: RowId) -> Response:
+    """SVG: what was measured, what may come with its band, the limits; 404 for all but the newest of a kind."""
+    drawn = context.queries.forecast_picture(viewer, forecast_id)
+    return Response(drawn, media_type="image/svg+xml", headers={"Cache-Control": "private, max-age=60"})
 
 
 @router.get("/assets/{asset_id}/forecasts", response_model=page_of(ForecastView), summary="Of one asset / 資産の予測")

@@ -1,7 +1,7 @@
 """The page `/asset/{id}`: how it stands and what to do, values now and then with quality, alerts, what it operates."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -54,9 +54,9 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class Coming:
-    """`told`: (level, name, sentence, advice) of each forecast; `missing`: one line of what others need."""
+    """`told`: (level, name, sentence, advice, drawing) of each forecast; `missing`: one line of what others need."""
 
-    told: tuple[tuple[Level, str, str, str], ...] = ()
+    told: tuple[tuple[Level, str, str, str, str], ...] = ()
     missing: str = ""
 
 
@@ -101,18 +101,29 @@ def verdict_of(language: Language, detail: AssetDetail, at_us: int) -> Verdict:
     return Verdict(detail.level, since, reasons, advice)
 
 
-def coming_of(language: Language, forecasts: Sequence[ForecastView], at_us: int) -> Coming:
-    """Without what was foretold for a time that has passed."""
+def coming_of(
+    language: Language, forecasts: Sequence[ForecastView], drawn: Mapping[int, dict[str, Any]], zone: str, at_us: int
+) -> Coming:  # fmt: skip
+    """Without what was foretold for a time that has passed. `drawn`: forecast id → its picture."""
     made = [one for one in forecasts if one.status == "made" and one.for_until_us > at_us]
-    told = tuple((one.level, one.name, one.text, one.advice) for one in sorted(made, key=lambda one: one.for_until_us))
+
+    def drawing(one: ForecastView) -> str:
+        pictures = drawings(language, {"picture": drawn.get(one.id)}, zone, at_us)
+        return next((svg for _, svg in pictures), "")
+
+    told = tuple(
+        (one.level, one.name, one.text, one.advice, drawing(one))
+        for one in sorted(made, key=lambda one: one.for_until_us)
+    )
     lacking = [f"{one.name}: {one.text}" for one in forecasts if one.status == "missing"]
     missing = text(language, "asset.coming_missing", what=" / ".join(lacking)) if lacking else ""
     return Coming(told, missing)
 
 
 def evidence_of(language: Language, detail: AssetDetail, at_us: int) -> tuple[tuple[str, str], ...]:
-    """(sentence, drawing) of what is open, the worst first."""
-    now = sorted((f for f in detail.findings if not f.historical), key=lambda f: -f.level)
+    """(sentence, drawing) of what is open, the worst first; a forecast is drawn where it is told."""
+    open_now = (f for f in detail.findings if not f.historical and f.kind != "forecast")
+    now = sorted(open_now, key=lambda f: -f.level)
     drawn = (drawing for finding in now for drawing in drawings(language, finding.evidence, detail.time_zone, at_us))
     return tuple(islice(drawn, _DRAWINGS_MOST))
 
@@ -241,11 +252,17 @@ class AssetPage:
             cards_of(self.frame, detail.alerts, {self.id: self.zone}),
             self.operate.load(),
             About(about.facts, tuple((devices.get(id_, id_), id_) for id_ in used)),
-            coming_of(language, gate.queries.forecasts(visit.viewer, asset=self.id), at_us),
+            self._coming(at_us),
             evidence_of(language, detail, at_us),
             self._of_the_day(detail, at_us),
             self.sensitivity.load(),
         )
+
+    def _coming(self, at_us: int) -> Coming:
+        queries, viewer = self.frame.gate.queries, self.frame.visit.viewer
+        found = queries.forecasts(viewer, asset=self.id)
+        pictures = queries.forecast_pictures(viewer, [one.id for one in found])
+        return coming_of(self.frame.language, found, pictures, self.zone, at_us)
 
     def show(self, model: AssetModel) -> None:
         self.verdict.show(model.verdict)
@@ -319,12 +336,14 @@ class AssetPage:
             with tag("div", "card-head"):
                 tag("h2", text=self.frame.word("asset.coming"))
             with tag("ul", "coming"):
-                for level, name, sentence, advice in coming.told:
+                for level, name, sentence, advice, drawing in coming.told:
                     with tag("li"):
                         glyph(level)
-                        with tag("div"):
+                        with tag("div", "evidence"):
                             tag("div", "quiet", text=name)
                             tag("div", text=sentence)
+                            if drawing:
+                                svg(drawing)
                             if advice:
                                 tag("div", "quiet", text=advice)
             if coming.missing:

@@ -1,0 +1,13 @@
+"""What is drawn of a forecast."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("forecast", sa.Column("picture", sa.JSON(), nullable=True))
