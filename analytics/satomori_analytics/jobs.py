@@ -5,6 +5,7 @@ doubles nothing. Nothing here holds a transaction while it judges.
 """
 
 import itertools
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ from sqlalchemy import Engine
 
 from satomori_analytics.episodes import Episode
 from satomori_analytics.findings import Judged, Standing, keep, load_standing
-from satomori_analytics.playbook import Playbook, Playbooks
+from satomori_analytics.playbook import Playbook, Playbooks, Watch
 from satomori_analytics.pools import Here, Job, Pool, by_group
 from satomori_analytics.redundancy import peers_of
 from satomori_analytics.sensitivity import more_lookback_s
@@ -110,7 +111,9 @@ class Analyst:
         """`folder`: where the detectors' references lie. `pool`: who judges; None: this process."""
         self._registry, self._ledger, self._store = registry, ledger, store
         self._playbooks, self._settings, self._pool = playbooks, settings, pool or Here()
-        self._slow = Slow(store, Aggregates(store), References(folder), settings.false_alarms_per_asset_month)
+        self._slow = Slow(
+            store, Aggregates(store), References(folder), settings.false_alarms_per_asset_month, Aggregates(store)
+        )
         self._waiting: dict[Item, _Waiting] = {}
         self._judged_until: dict[Item, int] = {}
         self._version = -1
@@ -295,7 +298,8 @@ class Analyst:
             job = None
             if asset is not None and playbook is not None:
                 standing = load_standing(self._registry, [asset.id], waiting.touched[0]).get(asset.id, [])
-                peers = peers_of(self._world, asset)
+                near_km = waiting.what.shared_within_km if isinstance(waiting.what, Watch) else math.inf
+                peers = peers_of(self._world, asset, near_km)
                 due = Due(item, waiting.what, asset, playbook, waiting.touched, tuple(standing), peers)
                 job = self._slow.prepare(due)
             if job is None:

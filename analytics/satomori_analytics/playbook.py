@@ -117,7 +117,8 @@ class Watch:
     """A detector that learns. `on`: metrics; a joint detector takes all of them as its channels, others each alone.
 
     `least`: a joint detector needs so many of its channels. `every_s` and `history_s` as in Derived; a detector that
-    learns from its first rows keeps them as its reference.
+    learns from its first rows keeps them as its reference. `shared_within_km`: what two or more of the class's other
+    assets so near show at the same time is the weather's, and not told; 0: each is judged by itself.
     """
 
     detector: str
@@ -132,13 +133,17 @@ class Watch:
     least: int = 1
     every_s: int = 0
     history_s: int = 7200
+    shared_within_km: float = 0.0
     enabled: bool = True
 
     def __post_init__(self) -> None:
         try:
-            detectors.find(self.detector).build(self.options, where="options")
+            kind = detectors.find(self.detector)
+            kind.build(self.options, where="options")
         except (NotFoundError, SettingsError) as error:
             raise ValueError(str(error)) from None
+        if self.shared_within_km and (kind.joint or self.level == "danger" or not self.every_s):
+            raise ValueError("shared_within_km is for single series below danger that are judged every_s")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ The figures are `evidence`'s. A kind that explains the values stands before a le
 exchange, then noise, then drift. What can't be told apart is held against the asset: nothing is explained away.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,6 +22,7 @@ from satomori_analytics.playbook import Evidence, Playbook
 from satomori_analytics.sensitivity import has_lasted
 from satomori_analytics.sensors import SensorFault, sensor_episode
 from satomori_analytics.sentences import amount
+from satomori_analytics.triage.shaking import distance_km
 from satomori_analytics.views import Quantity, View, key_of, quantity_of
 from satomori_analytics.world import Stream, WatchedAsset, World
 from satomori_core.clock import DAY_US, HOUR_US
@@ -101,9 +103,14 @@ class Neighbourhood:
         return View(self.asset, quantity_of(stream), self.hours.at_us, evidence.daily(self.mean([stream]))[:, 0])
 
 
-def peers_of(world: World, asset: WatchedAsset) -> dict[int, tuple[Stream, ...]]:
+def peers_of(world: World, asset: WatchedAsset, within_km: float = math.inf) -> dict[int, tuple[Stream, ...]]:
     """The same metric of the class's other assets: those of the same municipality first."""
-    like = [other for other in world.assets.values() if other.class_ == asset.class_ and other.id != asset.id]
+    like = [
+        other for other in world.assets.values()
+        if other.class_ == asset.class_ and other.id != asset.id
+        and (within_km == math.inf
+             or distance_km(asset.latitude, asset.longitude, other.latitude, other.longitude) <= within_km)
+    ]  # fmt: skip
     like.sort(key=lambda other: (other.municipality != asset.municipality, other.id))
     newest = [{stream.metric: stream for stream in other.streams} for other in like]
     return {

@@ -24,6 +24,7 @@ from satomori_analytics.playbook import Derived, Playbook, Watch
 from satomori_analytics.pools import Job
 from satomori_analytics.redundancy import Neighbourhood, Redundancy, fingerprints, judge_redundancy
 from satomori_analytics.sensitivity import added_us
+from satomori_analytics.sharing import PAST_DAYS, Around, around
 from satomori_analytics.views import View, key_of, quantity_of
 from satomori_analytics.watching import Gap, Rows, Watched, judge_alone, judge_joint, learn, roll, to_rows
 from satomori_analytics.work import Outcome, Task, judge_derived, resting_on, stream_of
@@ -242,6 +243,8 @@ class Slow:
     aggregates: Aggregates
     references: References
     false_alarms_per_asset_month: float
+    # Apart from the others, whose windows are longer.
+    neighbours: Aggregates
 
     def prepare(self, due: Due) -> Job | None:
         """None where there is nothing to say yet."""
@@ -294,9 +297,8 @@ class Slow:
             at_us, values = self._values(stream, watch, window, due.touched[0])
             if not len(at_us):
                 return None
-            return partial(
-                _do_watch, watched, told, partial(judge_alone, watched, View(due.asset, quantity, at_us, values))
-            )
+            judge = partial(judge_alone, watched, View(due.asset, quantity, at_us, values))
+            return partial(_do_watch, watched, told, partial(judge, near=self._around(due, watch, stream)))
         every_us, identity = max(watch.every_s, 1) * 1_000_000, _identity(watch, (stream.id,))
         touched_us = due.touched[0] // every_us * every_us
         start_us = (touched_us - _LEAD_US) // every_us * every_us
@@ -314,8 +316,22 @@ class Slow:
             rolling = partial(
                 _roll_alone, watched, known, rows, start_us - 1, {"for": identity, "touched_us": touched_us}
             )
-        view = View(due.asset, quantity, at_us, values)
-        return partial(_do_rolling, watched, told, known, rolling, partial(judge_alone, watched, view))
+        judge = partial(judge_alone, watched, View(due.asset, quantity, at_us, values))
+        near = self._around(due, watch, stream)
+        return partial(_do_rolling, watched, told, known, rolling, partial(judge, near=near))
+
+    def _around(self, due: Due, watch: Watch, stream: Stream) -> Around | None:
+        """None where nothing may be shared, or there are fewer than two neighbours."""
+        peers = due.peers.get(stream.id, ())
+        if not watch.shared_within_km or len(peers) < 2:
+            return None
+        every_us = watch.every_s * 1_000_000
+        window = (due.touched[0] - _LEAD_US - (PAST_DAYS + 1) * DAY_US, due.window[1])
+        columns = [
+            self.neighbours.read(number, every_us, "mean", window, due.touched[0] - DAY_US)
+            for number in (stream.id, *(peer.id for peer in peers))
+        ]
+        return around(every_us, columns, *window)
 
     def keep(self, item: Item, rolled: Mapping[str, Any]) -> None:
         """What the job of this item has learned on the way."""

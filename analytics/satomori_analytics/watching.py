@@ -14,6 +14,7 @@ from satomori_analytics.pictures import channel, picture
 from satomori_analytics.playbook import LEVELS, Watch
 from satomori_analytics.sensitivity import detector_options
 from satomori_analytics.sentences import amount
+from satomori_analytics.sharing import Around
 from satomori_analytics.views import Quantity, View
 from satomori_analytics.world import WatchedAsset
 from satomori_core.vocabulary import Cause
@@ -72,8 +73,13 @@ def to_rows(channels: Sequence[tuple[Times, Floats]], interval_s: float) -> Rows
     return Rows(times, values)
 
 
-def judge_alone(watched: Watched, view: View, known: Mapping[str, Any] | None = None) -> list[Episode]:
-    """A detector over one series, from as much of its past as was read; `known`: what it knew just before."""
+def judge_alone(
+    watched: Watched, view: View, known: Mapping[str, Any] | None = None, *, near: Around | None = None
+) -> list[Episode]:
+    """A detector over one series, from as much of its past as was read; `known`: what it knew just before.
+
+    What the series `near` share is not told.
+    """
     if not len(view.at_us):
         return []
     detector = watched.build()
@@ -82,7 +88,8 @@ def judge_alone(watched: Watched, view: View, known: Mapping[str, Any] | None = 
     scores = detector.score(view.at_us, view.values[:, None])
     datastream = view.quantity.stream.id if view.quantity.stream else None
     found = []
-    for stretch in stretches(scores.alarm[:, 0]):
+    alarm = scores.alarm[:, 0]
+    for stretch in stretches(alarm & ~near.shared(view.at_us) if near is not None and alarm.any() else alarm):
         value, unit = float(view.values[stretch.last]), view.quantity.unit
         figures = (f"{view.quantity.ja} {amount(value, unit)}", f"{view.quantity.en} {amount(value, unit)}")
         evidence: dict[str, Any] = {"metric": view.quantity.name, "unit": unit, "value": value}

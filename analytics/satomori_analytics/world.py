@@ -1,5 +1,6 @@
 """The registry as the jobs need it: assets with their places and datastreams, gateways with what is behind them."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -43,6 +44,8 @@ class WatchedAsset:
     streams: tuple[Stream, ...] = ()
     group: str = ""
     steps: Mapping[str, int] = field(default_factory=dict)
+    latitude: float = math.nan
+    longitude: float = math.nan
 
     def factor(self, fingerprint: str) -> int:
         """By how much the sensitivity to this cause is lowered: 1 as the playbook says, else 2, 4 or 8."""
@@ -100,6 +103,7 @@ def load_world(engine: Engine, now_us: int) -> World:
             row.id: WatchedAsset(
                 row.id, row.class_, row.municipality_id, _place(row, sites[row.site_id]),
                 row.attributes, tuple(of_asset.get(row.id, ())), groups.get(row.id, ""),
+                latitude=row.latitude, longitude=row.longitude,
             )
             for row in session.scalars(select(Asset))
         }  # fmt: skip
