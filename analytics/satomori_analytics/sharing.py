@@ -68,9 +68,9 @@ def unusual(values: Floats, every_us: int) -> Floats:
     """
     a_day = DAY_US // every_us
     days = -(-len(values) // a_day)
-    whole = np.full((days * a_day, values.shape[1]), np.nan)
-    whole[: len(values)] = values
-    whole = whole.reshape(days, a_day, -1)
+    rows = np.full((days * a_day, values.shape[1]), np.nan)
+    rows[: len(values)] = values
+    whole = rows.reshape(days, a_day, -1)
     off = np.full(whole.shape, np.nan)
     for day in range(LEAST_DAYS, days):
         past = whole[max(day - PAST_DAYS, 0) : day]
