@@ -43,7 +43,7 @@ from satomori_core.logs import get_logger
 from satomori_store.ledger import Ledger
 from satomori_store.models import Cursor
 from satomori_store.port import Change, ObservationStore
-from satomori_store.transactions import registry_version, transaction
+from satomori_store.transactions import feedback_version, registry_version, transaction
 
 CURSOR = "analytics"
 # Up to here nothing slow is still due.
@@ -118,6 +118,7 @@ class Analyst:
         self._judged_until: dict[Item, int] = {}
         self._version = -1
         self._world = World({}, {}, {})
+        self._said = -1
         self._steps: dict[str, dict[str, int]] = {}
         self._heard: dict[int, int] = {}
         self._arrived: dict[int, int] = {}
@@ -354,13 +355,14 @@ class Analyst:
     # ------------------------------------------------------------------ what was known
 
     def _reload(self, now_us: int) -> None:
-        version, steps = registry_version(self._registry), load_sensitivity(self._registry)
-        if steps != self._steps:
-            self._steps, self._world = steps, with_sensitivity(self._world, steps)
-            log.info("sensitivity changed", assets=len(steps))
+        version, said = registry_version(self._registry), feedback_version(self._registry)
+        if said != self._said:
+            self._said, self._steps = said, load_sensitivity(self._registry)
+            self._world = with_sensitivity(self._world, self._steps)
+            log.info("sensitivity read", assets=len(self._steps))
         if version != self._version:
             self._version = version
-            self._world = with_sensitivity(load_world(self._registry, now_us), steps)
+            self._world = with_sensitivity(load_world(self._registry, now_us), self._steps)
             self._hear_latest()
             log.info(
                 "registry loaded", version=version, assets=len(self._world.assets), datastreams=len(self._world.streams)

@@ -41,11 +41,15 @@ class Base(DeclarativeBase):
 
 
 class Version(Base):
-    """One row: running parts poll it each second and reload the registry when it has risen."""
+    """One row: running parts poll it each second and reload the registry when `version` has risen.
+
+    `feedback` rises with every judgement of an alert and every one that is undone.
+    """
 
     __tablename__ = "version"
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     version: Mapped[int]
+    feedback: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
 
 
 # ------------------------------------------------------------------ who and where

@@ -29,9 +29,19 @@ def changing(engine: Engine) -> Generator[Session]:
 
 def raise_version(session: Session) -> None:
     """Also the lock of registry changes: on PostgreSQL the second one waits at this row for the first."""
-    changed = session.execute(update(Version).where(Version.id == 1).values(version=Version.version + 1))
+    _raise(session, "version")
+
+
+def raise_feedback(session: Session) -> None:
+    """Something was said of an alert, or taken back."""
+    _raise(session, "feedback")
+
+
+def _raise(session: Session, name: str) -> None:
+    column = getattr(Version, name)
+    changed = session.execute(update(Version).where(Version.id == 1).values({column: column + 1}))
     if changed.rowcount == 0:  # type: ignore[attr-defined]
-        session.add(Version(id=1, version=1))
+        session.add(Version(**{"id": 1, "version": 0, "feedback": 0, name: 1}))
         session.flush()
 
 
@@ -39,3 +49,9 @@ def registry_version(engine: Engine) -> int:
     """Rises with every change of the registry; 0 for one that was never changed."""
     with reading(engine) as connection:
         return connection.execute(select(Version.version)).scalar() or 0
+
+
+def feedback_version(engine: Engine) -> int:
+    """Rises with everything that is said of an alert or taken back."""
+    with reading(engine) as connection:
+        return connection.execute(select(Version.feedback)).scalar() or 0

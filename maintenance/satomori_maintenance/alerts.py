@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from satomori_core.errors import ConflictError, NotFoundError
 from satomori_store.feedback import Verdict
 from satomori_store.models import Alert, AuditEntry, Feedback, Finding
+from satomori_store.transactions import raise_feedback
 
 
 def acknowledge(session: Session, alert_id: int, user_id: str, note: str | None, now_us: int) -> Alert:
@@ -48,11 +49,13 @@ def judge(
     """Record what `user_id` says of the alert; it takes the place of what was said before.
 
     `false` and `true` may be said of an alert that is over too. Raise NotFoundError for no such alert, ConflictError
-    where the same has been said already, and for `known` of one that is over. Does not commit.
+    where the same has been said already (`known` may be said again of what got worse), and for `known` of one that is
+    over. Does not commit.
     """
     alert = _existing(session, alert_id) if verdict != "known" else _standing(session, alert_id)
     before = _judged(session, alert_id)
-    if before is not None and before.verdict == verdict:
+    worse = verdict == "known" and before is not None and alert.level > before.level
+    if before is not None and before.verdict == verdict and not worse:
         raise ConflictError(f"alert {alert_id} has already been judged {verdict!r} by {before.given_by}")
     if before is not None:
         before.undone_by, before.undone_us = user_id, now_us
@@ -63,6 +66,7 @@ def judge(
         given_by=user_id, given_us=now_us,
     )  # fmt: skip
     session.add(row)
+    raise_feedback(session)
     alert.updated_us = now_us
     detail = {"verdict": verdict, "note": note, "fingerprint": alert.fingerprint, "level": alert.level}
     session.add(_entry(alert, user_id, "alert.feedback", detail, now_us))
@@ -79,6 +83,7 @@ def unjudge(session: Session, alert_id: int, user_id: str, now_us: int) -> Feedb
     if row is None:
         raise ConflictError(f"alert {alert_id} has not been judged")
     row.undone_by, row.undone_us = user_id, now_us
+    raise_feedback(session)
     alert.updated_us = now_us
     detail = {"verdict": row.verdict, "given_by": row.given_by, "fingerprint": row.fingerprint}
     session.add(_entry(alert, user_id, "alert.feedback_undone", detail, now_us))

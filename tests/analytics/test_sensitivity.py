@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 
-from satomori_analytics import detectors, sensitivity
+from satomori_analytics import detectors, jobs, sensitivity
 from satomori_analytics.checks import Flat
 from satomori_analytics.judge import judge_series
 from satomori_analytics.limits import judge_limits
@@ -28,7 +28,7 @@ from satomori_maintenance.alerts import judge, unjudge
 from satomori_maintenance.rows import FindingReader
 from satomori_store.models import Alert
 from satomori_store.opening import open_ledger, open_registry, open_store
-from satomori_store.transactions import transaction
+from satomori_store.transactions import raise_feedback, transaction
 from support.analytics_region import NOON_US, Region, open_region
 
 PLACE = Place("一の池", "Pond 1", "上郷", "Kamigo", "Asia/Tokyo")
@@ -211,6 +211,27 @@ def live(state: Path, words: int, *, undone: bool = False) -> list[tuple[int, in
     found = [(f.since_us, f.until_us, f.confidence) for f in region.findings("univariate") if f.since_us >= now_us]
     region.close()
     return found
+
+
+def test_what_people_said_is_read_when_it_is_new_and_not_in_each_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    region, read = open_region(tmp_path), []
+
+    def counted(engine: Engine) -> dict[str, dict[str, int]]:
+        read.append(1)
+        return load_sensitivity(engine)
+
+    monkeypatch.setattr(jobs, "load_sensitivity", counted)
+    analyst = region.analyst()
+    for word, so_far in ((False, 1), (True, 2), (False, 2)):
+        if word:
+            with transaction(region.registry) as session:
+                raise_feedback(session)
+        for _ in range(3):
+            analyst.round(NOON_US)
+        assert len(read) == so_far
+    region.close()
 
 
 def test_false_alarms_make_fewer_alarms_and_undoing_them_restores_all(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from satomori_maintenance.alerts import acknowledge, judge, unacknowledge, unjud
 from satomori_maintenance.rows import FindingReader
 from satomori_store.databases import writing
 from satomori_store.feedback import load_known, load_steps
-from satomori_store.models import Alert, AuditEntry, Feedback
+from satomori_store.models import Alert, AuditEntry, Feedback, Version
 from support.region import BRIDGE_STRAIN, finding, make_region
 
 NOW = 500_000 * HOUR_US
@@ -105,6 +105,27 @@ def test_another_word_takes_the_place_of_the_one_before(session: Session) -> Non
     assert [(row.verdict, row.undone_by) for row in session.scalars(select(Feedback))] == [
         ("false", "suzuki"), ("known", None),
     ]  # fmt: skip
+
+
+def test_what_is_known_can_be_known_again_once_it_is_worse(session: Session) -> None:
+    judge(session, 1, "known", "yamada", note=None, now_us=NOW)
+    with pytest.raises(ConflictError, match="yamada"):
+        judge(session, 1, "known", "suzuki", note=None, now_us=NOW + 1)
+    session.get_one(Alert, 1).level = 4
+    judge(session, 1, "known", "suzuki", note=None, now_us=NOW + 2)
+    assert load_known(session) == {1: 4}
+
+
+def test_each_word_and_each_undoing_raises_the_version_that_analytics_looks_at(session: Session) -> None:
+    def said() -> int:
+        return session.execute(select(Version.feedback)).scalar() or 0
+
+    seen = [said()]
+    judge(session, 1, "false", "yamada", note=None, now_us=NOW)
+    seen.append(said())
+    unjudge(session, 1, "yamada", NOW + 1)
+    seen.append(said())
+    assert seen == [seen[0], seen[0] + 1, seen[0] + 2]
 
 
 def test_what_is_over_can_be_true_or_false_but_not_known(session: Session) -> None:

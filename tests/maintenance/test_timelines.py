@@ -235,6 +235,32 @@ def test_what_is_known_is_kept_quiet_until_it_gets_worse(line: Timeline) -> None
     assert len(line.times()) == 1
 
 
+def test_what_was_told_and_is_known_is_told_each_time_it_gets_worse_than_is_known(line: Timeline) -> None:
+    """A watch is told, then known: a warning is told. Known too, it is quiet, down and up again; a danger is told."""
+
+    def known() -> None:
+        with writing(line.engine) as connection, Session(connection) as session:
+            judge(session, alert.id, "known", "yamada", note=None, now_us=line.now_us)
+
+    line.until(1)
+    number = line.find(level=2)
+    line.until(5)
+    (alert,) = line.alerts()
+    known()
+    line.change(number, level=3)
+    line.until(20)
+    assert len(line.times()) == 2
+    known()
+    for minute, level in ((21, 2), (22, 3)):
+        line.change(number, level=level)
+        line.until(minute)
+    line.until(26 * 60, step_s=300)
+    assert len(line.times()) == 2
+    line.change(number, level=4)
+    line.until(26 * 60 + 10)
+    assert len(line.times()) == 3
+
+
 def test_what_is_known_is_not_told_again_each_day_and_once_undone_is(line: Timeline) -> None:
     """Told at 1.5, known at 5: no word after a day. Undone: the day's reminder comes. Its end is told."""
     line.until(1)
