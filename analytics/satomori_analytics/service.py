@@ -6,6 +6,7 @@ import threading
 from contextlib import ExitStack
 from pathlib import Path
 
+from satomori_analytics.condition.keeping import Keeper
 from satomori_analytics.forecasts.keeping import Forecaster
 from satomori_analytics.jobs import Analyst, Round
 from satomori_analytics.peers.keeping import Comparer
@@ -43,6 +44,7 @@ def run(state: Path, config: Path | None, settings: AnalyticsSettings) -> None:
         )
         forecaster = Forecaster(registry, store, playbooks, settings)
         comparer = Comparer(registry, store, settings)
+        keeper = Keeper(registry, store)
         looker = Looker(registry, store, settings.triage_dir)
         judging = settings.dask or (f"{settings.workers} processes" if settings.workers else "here")
         log.info("analytics started", classes=len(playbooks.general), own=len(playbooks.own), judging=judging)
@@ -55,6 +57,7 @@ def run(state: Path, config: Path | None, settings: AnalyticsSettings) -> None:
                 # A backlog comes first: forecasts and comparisons stand on what it brings.
                 forecasts = 0 if done.backlog else forecaster.round(now_us(), stop.is_set)
                 unlike = 0 if done.backlog else comparer.round(now_us(), stop.is_set)
+                looked = 0 if done.backlog else keeper.round(now_us(), stop.is_set)
             except UnavailableError as error:
                 if not away:
                     log.warning("away", error=str(error))
@@ -67,6 +70,8 @@ def run(state: Path, config: Path | None, settings: AnalyticsSettings) -> None:
             _say(done, analyst)
             if unlike:
                 log.info("compared with their like", findings=unlike)
+            if looked and not keeper.waiting:
+                log.info("looked at the condition of structures")
             if forecasts:
                 log.info("forecasts made", count=forecasts, waiting=forecaster.waiting)
             stop.wait(_rest_s(done, settings, waiting=analyst.waiting))

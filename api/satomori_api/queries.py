@@ -205,12 +205,23 @@ class Queries:
         municipality: str | None = None,
         group: str | None = None,
     ) -> list[Condition]:
-        """How the viewer's structures stand, the most urgent first, without what is drawn of each."""
+        """How the viewer's structures stand, the most urgent first, without what is drawn of each.
+
+        Of the days that the last midnights' looks kept, where there was one.
+        """
         ids = [view.id for view in self.assets(viewer, class_=class_, municipality=municipality, group=group)]
         with self.observing.store() as store:
             structures = load_structures(self._engine, ids)
             return by_urgency(
-                conditions(self._engine, store, structures, self._clock(), playbooks=playbooks, ratebook=self._ratebook)
+                conditions(
+                    self._engine,
+                    store,
+                    structures,
+                    self._clock(),
+                    playbooks=playbooks,
+                    ratebook=self._ratebook,
+                    drawn=False,
+                )
             )
 
     def peers(self, viewer: Viewer, asset_id: str) -> list[Comparison]:

@@ -373,6 +373,20 @@ class Finding(Base):
     advice_en: Mapped[str]
 
 
+class KeptCondition(Base):
+    """What was measured of a structure's condition in whole days until `until_us`; one row each, the newest.
+
+    `columns`: names of its day columns; `reference`: what a bridge's frequency was first, kept however old.
+    """
+
+    __tablename__ = "kept_condition"
+    asset_id: Mapped[str] = mapped_column(ForeignKey("asset.id"), primary_key=True)
+    until_us: Mapped[int]
+    measured: Mapped[list[Any]]
+    columns: Mapped[list[Any]]
+    reference: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+
+
 class Forecast(Base):
     """What is to come for an asset, as it was foretold at `made_us`; past ones are kept for some days.
 

@@ -61,6 +61,11 @@ def rating_of(attributes: Mapping[str, Any]) -> str | None:
 
 
 def fit(rates: Rates, pairs: Sequence[Pair] = ()) -> Fitted:
+    return _fitted(rates, tuple(sorted(pairs)))
+
+
+@functools.lru_cache(1024)  # a region's ledger seldom changes
+def _fitted(rates: Rates, pairs: tuple[Pair, ...]) -> Fitted:
     before, after, years = np.array([(p.before + 1, p.after + 1, p.years) for p in pairs]).reshape(-1, 3).T
     log_theta, covariance = hazard_posterior(before, after, years, rates.leaving, rates.prior_years)
     return Fitted(rates, len(pairs), tuple(log_theta.tolist()), tuple(map(tuple, covariance.tolist())))

@@ -63,7 +63,9 @@ def condition(
                 and class_ in (None, row.class_)
                 and (members is None or row.id in members)
             ]
-            found = by_urgency(conditions(registry, store, chosen, now_us(), playbooks=playbooks, ratebook=ratebook))
+            found = by_urgency(
+                conditions(registry, store, chosen, now_us(), playbooks=playbooks, ratebook=ratebook, drawn=bool(asset))
+            )
         finally:
             store.close()
     finally:

@@ -22,9 +22,10 @@ Kind = Literal[
     "hydrogen_sulfide", "night_flow", "leakage", "leakage_index",
 ]  # fmt: skip
 _RECENT_DAYS, _MONTH = 14, 30
+FREQUENCY = ("natural_frequency", "structure_temperature")
 # Of what is made of several metrics; of others their own.
 _INPUTS: Mapping[Kind, tuple[str, ...]] = {
-    "frequency": ("natural_frequency", "structure_temperature"),
+    "frequency": FREQUENCY,
     "efficiency": ("flow", "pressure", "motor_current", "motor_voltage"),
     "efficiency_kept": ("flow", "pressure", "motor_current", "motor_voltage"),
     "leakage": ("flow", "pressure"),
@@ -37,14 +38,15 @@ _KPA_PER_M = 9.80665  # of water
 class Days:
     """Columns by metric, a value a day from `start_us` on, NaN where there was none; `attributes` of the ledger.
 
-    `anew`: when a metric's probe took the place of another, which its column leaves out. `reference`: a frequency's,
-    where an older one was kept.
+    `anew`: when a metric's probe took the place of another, which its column leaves out. `streams`: the datastream of
+    each metric. `reference`: a frequency's, where an older one was kept.
     """
 
     start_us: int
     columns: Mapping[str, Floats]
     attributes: Mapping[str, Any]
     anew: Mapping[str, int] = field(default_factory=dict)
+    streams: Mapping[str, int] = field(default_factory=dict)
     reference: Reference | None = None
 
 
@@ -85,11 +87,11 @@ def _frequency(days: Days) -> Measured | None:
 
     Without a kept one the reference is learned from these days, so a loss that is older than they are is in it.
     """
-    if not set(_INPUTS["frequency"]) <= set(days.columns):
+    if not set(FREQUENCY) <= set(days.columns):
         return None
-    frequency, warm = (days.columns[metric] for metric in _INPUTS["frequency"])
+    frequency, warm = (days.columns[metric] for metric in FREQUENCY)
     known = np.isfinite(frequency + warm)
-    anew = _anew_us(days, _INPUTS["frequency"])
+    anew = _anew_us(days, FREQUENCY)
     if anew is not None:
         known &= days.start_us + np.arange(len(known)) * DAY_US >= anew
     frequency = np.where(known, frequency, np.nan)

@@ -14,7 +14,8 @@ from satomori_analytics.indicators.base import Floats
 from satomori_core.clock import DAY_US
 
 LEVEL_DAYS = 60
-_YEAR_DAYS, _YEAR_LEAST = 365, 330
+YEAR_DAYS = 365
+_YEAR_LEAST = 330
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +40,12 @@ def learn(start_us: int, frequency: Floats, temperature: Floats) -> Reference | 
     known = np.flatnonzero(np.isfinite(frequency + temperature))
     if len(known) < LEVEL_DAYS:
         return None
-    year = known[known < known[0] + _YEAR_DAYS]
+    year = known[known < known[0] + YEAR_DAYS]
     whole = len(year) >= _YEAR_LEAST
     days = year if whole else known[:LEVEL_DAYS]
     columns = [np.ones(len(days)), np.minimum(temperature[days], 0), np.maximum(temperature[days], 0)]
     if whole:
-        columns.append((days - days.mean()) / _YEAR_DAYS)
+        columns.append((days - days.mean()) / YEAR_DAYS)
     coefficients, *_ = np.linalg.lstsq(np.stack(columns, axis=1), frequency[days], rcond=None)
     cold, warm = float(coefficients[1]), float(coefficients[2])
     first = known[:LEVEL_DAYS]

@@ -10,10 +10,12 @@ from sqlalchemy.orm import Session
 
 from satomori_analytics.condition.ageing import STATES, Ageing, Fitted, Scale, expect, fit, rating_of
 from satomori_analytics.condition.daily import ALL_THE_TIME, QUARTERS, chosen_probe, night_flow, starts, while_running
-from satomori_analytics.condition.measured import CLASSES, Days, Measured, measure
+from satomori_analytics.condition.kept import Kept, load_kept, undrawn
+from satomori_analytics.condition.measured import CLASSES, FREQUENCY, Days, Measured, measure
 from satomori_analytics.condition.rates import Ratebook, Rates, load_rates
 from satomori_analytics.condition.reach import Reach, reaches
 from satomori_analytics.condition.records import Pair, pairs_of, records_of
+from satomori_analytics.condition.reference import Reference
 from satomori_analytics.condition.urgency import likely, sewer_urgency_of, urgency_of
 from satomori_analytics.condition.wanted import missing, number_of
 from satomori_analytics.indicators.base import Floats
@@ -36,6 +38,7 @@ class Condition:
 
     `sewer_urgency`: 緊急度 I to III of a span's ranks. `urgency`: 0 to 3, for ordering, see `urgency.py`. `unread`: of
     its inspections in the ledger, those that can't be read. `wanting`: (Japanese, English) of what the ledger lacks.
+    `until_us`: the end of the last day that counts.
     """
 
     asset: str
@@ -50,6 +53,7 @@ class Condition:
     reaches: tuple[Reach, ...]
     unread: tuple[str, ...] = ()
     wanting: tuple[tuple[str, str], ...] = ()
+    until_us: int = 0
 
 
 def members_of(engine: Engine, group: str) -> list[str]:
@@ -70,28 +74,40 @@ def load_structures(engine: Engine, wanted: Iterable[str] | None = None) -> list
 
 def conditions(
     engine: Engine, store: ObservationStore, assets: Sequence[Asset], now_us: int,
-    *, playbooks: Playbooks | None = None, ratebook: Ratebook | None = None,
+    *, playbooks: Playbooks | None = None, ratebook: Ratebook | None = None, drawn: bool = True,
 ) -> list[Condition]:  # fmt: skip
     """From whole days before now. Without playbooks no limits are known, and so none that are reached.
 
-    Without a ratebook ratings worsen by the package's rates.
+    Without a ratebook ratings worsen by the package's rates. Without `drawn` what the last two midnights' looks kept
+    is taken, where there is one, for what the days say: they are not read.
     """
     fits = _Fits(engine, assets, ratebook or load_rates())
-    streams = load_streams(engine, [asset.id for asset in assets])
-    year = to_datetime(now_us).year
-    return [
-        _condition(
-            asset, _days(store, asset, streams.get(asset.id, {}), now_us), year, fits.of(asset),
-            None if playbooks is None else playbooks.of(asset.class_, asset.municipality_id),
-        )
-        for asset in assets
-    ]  # fmt: skip
+    kept = load_kept(engine, [asset.id for asset in assets])
+    until_us = now_us // DAY_US * DAY_US
+    taken = {} if drawn else {id_: each for id_, each in kept.items() if each.until_us >= until_us - DAY_US}
+    streams = load_streams(engine, [asset.id for asset in assets if asset.id not in taken])
+    found = []
+    for asset in assets:
+        said = taken.get(asset.id)
+        if said is None:
+            days = read_days(store, asset, streams.get(asset.id, {}), until_us - DAYS_MAX * DAY_US, DAYS_MAX)
+            days = replace(days, reference=_reference_of(days, kept.get(asset.id)))
+            said = Kept(until_us, tuple(measure(asset.class_, days)), tuple(days.columns), days.reference)
+        limits = None if playbooks is None else playbooks.of(asset.class_, asset.municipality_id)
+        found.append(_condition(asset, said, to_datetime(now_us).year, fits.of(asset), limits))
+    return found
+
+
+def _reference_of(days: Days, kept: Kept | None) -> Reference | None:
+    """The kept one, while the probes are those that it was learned from."""
+    streams = tuple(days.streams.get(metric) for metric in FREQUENCY)
+    return kept.reference if kept is not None and kept.reference and kept.reference.streams == streams else None
 
 
 def by_urgency(found: Iterable[Condition]) -> list[Condition]:
     """The most urgent first, of those alike what is likeliest to worsen; without what is drawn, which is long."""
     ordered = sorted(found, key=lambda each: (-each.urgency, -likely(each.ageing), each.asset))
-    return [replace(c, measured=tuple(replace(m, at_us=(), series=()) for m in c.measured)) for c in ordered]
+    return [replace(c, measured=undrawn(c.measured)) for c in ordered]
 
 
 class _Fits:
@@ -125,11 +141,11 @@ def _scale(class_: str) -> Scale:
     return "sewer" if class_ == "sewer_span" else "health"
 
 
-def _condition(asset: Asset, days: Days, year: int, fitted: Fitted, playbook: Playbook | None) -> Condition:
+def _condition(asset: Asset, said: Kept, year: int, fitted: Fitted, playbook: Playbook | None) -> Condition:
     scale = _scale(asset.class_)
     states = STATES[scale]
     records, unread = records_of(asset.attributes, states)
-    measured, rating = tuple(measure(asset.class_, days)), rating_of(asset.attributes)
+    measured, rating = said.measured, rating_of(asset.attributes)
     sewer = sewer_urgency_of(asset.attributes) if scale == "sewer" else None
     if rating is None and scale == "health" and records:
         rating = states[records[-1].state]
@@ -139,7 +155,7 @@ def _condition(asset: Asset, days: Days, year: int, fitted: Fitted, playbook: Pl
         asset.id, asset.class_, asset.municipality_id, rating, sewer, urgency_of(rating, sewer, measured),
         asset.built_year, measured, tuple(expect(None if known is None else states.index(known), age, fitted, scale)),
         tuple(reach for found in measured for reach in reaches(found, playbook, asset.attributes)), tuple(unread),
-        tuple(missing(asset.class_, days.columns, asset.attributes)),
+        tuple(missing(asset.class_, said.columns, asset.attributes)), said.until_us,
     )  # fmt: skip
 
 
@@ -157,11 +173,6 @@ def load_streams(engine: Engine, assets: Sequence[str]) -> dict[str, dict[str, l
     return streams
 
 
-def _days(store: ObservationStore, asset: Asset, streams: Streams, now_us: int) -> Days:
-    until_us = now_us // DAY_US * DAY_US
-    return read_days(store, asset, streams, until_us - DAYS_MAX * DAY_US, DAYS_MAX)
-
-
 def read_days(store: ObservationStore, asset: Asset, streams: Streams, start_us: int, count: int) -> Days:
     """`count` days from `start_us` on. Of a metric's probes the one that measured last counts, and it alone."""
     until_us = start_us + count * DAY_US
@@ -170,7 +181,7 @@ def read_days(store: ObservationStore, asset: Asset, streams: Streams, start_us:
         everything = sorted(number for numbers in streams.values() for number in numbers)
         found = store.read(everything, start_us, until_us, DAY_US, "mean")
         for metric, numbers in streams.items():
-            probes = {number: _column(found, number, start_us, DAY_US, count) for number in numbers}
+            probes = {number: column(found, number, start_us, DAY_US, count) for number in numbers}
             chosen[metric], began = chosen_probe(probes)
             columns[metric] = probes[chosen[metric]]
             if began is not None:
@@ -184,7 +195,7 @@ def read_days(store: ObservationStore, asset: Asset, streams: Streams, start_us:
         found = store.read([running], start_us - HOUR_US, until_us)
         good = np.maximum(found.quality, found.qc) < Quality.FAIL
         columns["starts"] = starts(found.observed_at_us[good], found.value[good], start_us, count)
-    return Days(start_us, columns, asset.attributes, anew)
+    return Days(start_us, columns, asset.attributes, anew, chosen)
 
 
 def _quarters(
@@ -195,12 +206,12 @@ def _quarters(
     every_us = DAY_US // QUARTERS
     found = store.read(sorted(wanted.values()), start_us, start_us + count * DAY_US, every_us, "mean")
     return {
-        metric: _column(found, n, start_us, every_us, count * QUARTERS).reshape(count, QUARTERS)
+        metric: column(found, n, start_us, every_us, count * QUARTERS).reshape(count, QUARTERS)
         for metric, n in wanted.items()
     }
 
 
-def _column(found: Columns, number: int, start_us: int, every_us: int, count: int) -> Floats:
+def column(found: Columns, number: int, start_us: int, every_us: int, count: int) -> Floats:
     good = (found.datastream == number) & (np.maximum(found.quality, found.qc) < Quality.FAIL)
     column = np.full(count, np.nan)
     column[(found.observed_at_us[good] - start_us) // every_us] = found.value[good]

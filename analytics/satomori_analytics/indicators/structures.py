@@ -102,9 +102,9 @@ def hazard_fit(
         raise ValueError(f"rank_to: nothing was seen to leave rank {np.argmin(exits) + 1}")
     pairs = (place, before.astype(int) - 1, after.astype(int) - 1)
 
-    def log_likelihood(log_theta: Floats) -> float:
-        chances = _transitions(np.exp(log_theta) * np.maximum(lengths, 0.1)[:, None], 1.0)[pairs]
-        return float(np.log(np.maximum(chances, 1e-300)).sum())
+    def log_likelihood(log_theta: Floats) -> Floats:
+        chances = _transitions(np.exp(log_theta)[:, None] * np.maximum(lengths, 0.1)[:, None], 1.0)
+        return array(np.log(np.maximum(chances[:, *pairs], 1e-300)).sum(axis=1))
 
     start = np.log(exits / np.array([span[before <= i].sum() for i in range(1, states)]))
     log_theta, curvature = _climb(log_likelihood, start)
@@ -112,27 +112,27 @@ def hazard_fit(
     return {"theta": np.exp(log_theta), "low": np.exp(log_theta - error), "high": np.exp(log_theta + error)}
 
 
-def _climb(height: Callable[[Floats], float], start: Floats) -> tuple[Floats, Floats]:
-    """The top of a smooth hill by Newton's steps, halved while they lead down; and the curvature there."""
-    at, unit = start, np.eye(len(start)) * 1e-3
+def _climb(height: Callable[[Floats], Floats], start: Floats) -> tuple[Floats, Floats]:
+    """The top of a smooth hill by Newton's steps, halved while they lead down; and the curvature there.
+
+    `height` answers for many points at once: (points, dimensions) -> (points,).
+    """
+    at, count, small = start, len(start), 1e-3
+    unit = np.eye(count) * small
+    one, other = unit[:, None, :], unit[None, :, :]
+    steps = np.stack([one + other, one - other, other - one, -one - other]).reshape(-1, count)
     for _ in range(30):
-        gradient = array([(height(at + e) - height(at - e)) / 2e-3 for e in unit])
-        curvature = -array(
-            [
-                [
-                    (height(at + e + f) - height(at + e - f) - height(at - e + f) + height(at - e - f)) / 4e-6
-                    for f in unit
-                ]
-                for e in unit
-            ]
-        )
+        ahead, behind = height(at + unit), height(at - unit)
+        gradient = (ahead - behind) / (2 * small)
+        corners = height(at + steps).reshape(4, count, count)
+        curvature = -(corners[0] - corners[1] - corners[2] + corners[3]) / (4 * small * small)
         try:
             np.linalg.cholesky(curvature)
             step = np.linalg.solve(curvature, gradient)
         except np.linalg.LinAlgError:
             step = gradient / np.maximum(np.linalg.norm(gradient), 1)
         step = np.clip(step, -2, 2)
-        while np.max(np.abs(step)) > 1e-7 and height(at + step) < height(at):
+        while np.max(np.abs(step)) > 1e-7 and height((at + step)[None])[0] < height(at[None])[0]:
             step = step / 2
         at = at + step
         if np.max(np.abs(step)) < 1e-6:
@@ -185,11 +185,11 @@ def hazard_posterior(
     lengths, place = np.unique(kinds[2], return_inverse=True)
     pairs = (place, kinds[0].astype(int), kinds[1].astype(int))
 
-    def log_posterior(log_theta: Floats) -> float:
+    def log_posterior(log_theta: Floats) -> Floats:
         theta = np.exp(log_theta)
-        chances = _transitions(theta * lengths[:, None], 1.0)[pairs]
-        known = prior_years * float(np.sum(prior * log_theta - theta))
-        return known + float(counts @ np.log(np.maximum(chances, 1e-300)))
+        chances = _transitions(theta[:, None] * lengths[:, None], 1.0)[:, *pairs]
+        known = prior_years * np.sum(prior * log_theta - theta, axis=1)
+        return array(known + np.log(np.maximum(chances, 1e-300)) @ counts)
 
     log_theta, curvature = _climb(log_posterior, np.log(prior))
     return log_theta, array(np.linalg.inv(curvature))
