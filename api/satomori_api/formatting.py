@@ -10,9 +10,10 @@ from satomori_core.clock import to_datetime
 Language = Literal["ja", "en"]
 # UCUM codes whose spelling is not what people write. UCUM 2.2 for the codes.
 SYMBOLS = {
-    "Cel": "°C", "[ppm]": "ppm", "m3/h": "m³/h", "m3/s": "m³/s", "m3": "m³", "W/m2": "W/m²", "u{strain}": "µε",
-    "{strain}": "ε", "deg": "°", "[g]": "g", "dB[mW]": "dBm", "{pF}": "pF", "{NTU}": "NTU", "{count}": "", "{bool}": "",
-    "1": "", "[pH]": "pH", "m/s2": "m/s²", "g/m3": "g/m³", "deg/h": "°/h", "V.A": "VA", "{state}": "",
+    "Cel": "°C", "Cel.d": "°C·d", "[ppm]": "ppm", "m3/h": "m³/h", "m3/s": "m³/s", "m3": "m³", "W/m2": "W/m²",
+    "u{strain}": "µε", "{strain}": "ε", "deg": "°", "[g]": "g", "dB[mW]": "dBm", "{pF}": "pF",
+    "{NTU}": "NTU", "{count}": "", "{bool}": "", "1": "", "[pH]": "pH", "m/s2": "m/s²", "g/m3": "g/m³", "deg/h": "°/h",
+    "V.A": "VA", "{state}": "",
 }  # fmt: skip
 DEFAULT_ZONE = "Asia/Tokyo"
 

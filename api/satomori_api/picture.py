@@ -11,7 +11,7 @@ from satomori_analytics.peers.comparing import Difference
 from satomori_api.formatting import Language, day, moment, with_unit
 from satomori_core.clock import DAY_US
 
-_WIDE, _HIGH, _EDGE, _THIN = 320.0, 110.0, 6.0, 16.0
+_WIDE, _HIGH, _LOW, _THIN, _EDGE = 320.0, 110.0, 44.0, 16.0, 6.0
 _LINE = 12.0  # of small print beneath a drawing
 _SMALL_PRINT = 9.0
 _FINE = 120  # so many values and more are drawn with a fine line
@@ -88,10 +88,17 @@ def _stacked(reader: _Reader, shown: Sequence[tuple[Mapping[str, Any], Mapping[s
 
 
 def _drawn(picture: Mapping[str, Any], channel: Mapping[str, Any], reader: _Reader) -> tuple[str, float]:
-    """A drawing with the words that belong into it, and how high it is: a course has its times beneath it."""
+    """A drawing with the words that belong into it, and how high it is.
+
+    A course has its times beneath it, and above it what it is where the words beneath don't say so.
+    """
     if "at_us" not in channel:
-        return _marks(picture, channel), _HIGH
-    return _marks(picture, channel, reader) + _times(picture, channel["at_us"], reader), _HIGH + _LINE
+        return _on_its_scale(channel, _LOW), _LOW
+    course = _marks(picture, channel, reader) + _times(picture, channel["at_us"], reader)
+    head = channel.get(f"head_{reader.language}")
+    if head is None:
+        return course, _HIGH + _LINE
+    return f'{_text(_EDGE, _SMALL_PRINT, head)}<g transform="translate(0 {_LINE:.0f})">{course}</g>', _HIGH + 2 * _LINE
 
 
 def _shown(evidence: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
@@ -151,6 +158,10 @@ def on_scale(
     ])  # fmt: skip
 
 
+def _on_its_scale(channel: Mapping[str, Any], high: float) -> str:
+    return on_scale(channel["value"], (channel["low"], channel["high"]), channel["limits"], high=high)
+
+
 @dataclass(frozen=True, slots=True)
 class _Scale:
     """From times and values to the drawing: what is before or after the times lies at the edge."""
@@ -170,7 +181,7 @@ class _Scale:
 def _marks(picture: Mapping[str, Any], channel: Mapping[str, Any], reader: _Reader | None = None) -> str:
     """`reader`: with words at the limits."""
     if "at_us" not in channel:
-        return on_scale(channel["value"], (channel["low"], channel["high"]), channel["limits"], high=_HIGH)
+        return _on_its_scale(channel, _HIGH)
     times: Sequence[int] = channel["at_us"]
     band = list(zip(channel.get("low", []), channel.get("high", []), strict=True))
     values = [v for v in channel["observed"] if v is not None] + [v for pair in band for v in pair if v is not None]

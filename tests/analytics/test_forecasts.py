@@ -93,13 +93,40 @@ def test_it_is_drawn_from_what_was_measured_into_what_may_come(kind: str) -> Non
     assert (middle[ahead] <= high[ahead]).all()
     assert len(json.dumps(found.picture)) < 6000
     told = np.array([found.low, found.value, found.high])
-    if kind == "frost":  # it begins at the last value, and ends a little above the minimum
+    # Each way has its lowest or highest at another hour, so that no hour has all of them.
+    if kind == "frost":  # it begins at the last value
         assert middle[ahead][0] == pytest.approx(observed[seen][-1])
-        assert (np.array([low[-1], middle[-1], high[-1]]) >= told - 0.01).all()
-        assert middle[-1] - told[1] < 1.5
-    else:  # each way has its highest at another hour, so that no hour has all of them
+        lowest = np.array([np.nanmin(line) for line in (low, middle, high)])
+        assert (lowest >= told - 0.01).all()
+        assert (lowest < told + 1).all()
+    else:
         assert told[1] - 2 < np.nanmax(middle) <= told[1] + 0.01
         assert np.nanmax(high) <= told[2] + 0.01
+
+
+@pytest.mark.parametrize("kind", ["irrigation", "heading", "harvest"])
+def test_what_falls_due_is_drawn_to_where_it_does(kind: str) -> None:
+    """The middle meets the line on the day that is told, the ends of the band on its first and last day."""
+    now_us = at(FIRST, 40, 18)
+    found = made(kind, with_moisture(hours(1, FIRST, 120)), now_us)
+    times, observed, low, middle, high = fan(found)
+    assert found.picture is not None
+    (limit,) = found.picture["limits"]
+    ahead = np.isfinite(middle)
+    assert len(json.dumps(found.picture)) < 6000
+    assert (found.low, found.high) == pytest.approx(
+        tuple((found.picture[end] - now_us) / DAY_US for end in ("from_us", "until_us"))
+    )
+    away = -1 if kind == "irrigation" else 1  # water falls, what grows rises
+    sooner, later = (low, high) if kind == "irrigation" else (high, low)
+    for line, days in ((sooner, found.low), (middle, found.value), (later, found.high)):
+        met_us = times[ahead][np.flatnonzero(away * (line[ahead] - limit) >= 0)[0]]
+        step_d = np.diff(times[ahead]).max() / DAY_US
+        assert days is not None
+        assert -1 <= (met_us - now_us) / DAY_US - days <= step_d + 1
+    if kind != "harvest":  # it has not headed: nothing is measured of it
+        assert observed[np.isfinite(observed)][-1] == pytest.approx(middle[ahead][0], rel=0.02)
+    assert len(found.picture["channels"][0]["at_us"]) <= 60
 
 
 def test_a_weather_files_hours_are_drawn() -> None:

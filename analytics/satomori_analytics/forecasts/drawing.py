@@ -9,6 +9,7 @@ from satomori_analytics.indicators.base import Floats
 from satomori_analytics.pictures import scale, short
 from satomori_analytics.playbook import LEVELS, Outlook
 from satomori_analytics.sentences import LEVEL_EN, LEVEL_JA
+from satomori_core.clock import DAY_US
 
 # Points of each part, so that a kept forecast is small.
 _POINTS = 30
@@ -29,10 +30,14 @@ def drawn(forecast: Forecast, outcome: Outcome, outlook: Outlook, spot: Spot) ->
             ("10のうち8は", "8 in 10 within"), sorted(limits),
         )  # fmt: skip
         return {**span, "channels": [line], "limits": sorted(limits)}
+    if outcome.unit == "d":  # when it falls due, rather than the time until then
+        ends = (forecast.made_us + round(max(days, 0) * DAY_US) for days in (outcome.low, outcome.high))
+        span = dict(zip(("from_us", "until_us"), ends, strict=True))
     named = limits if outcome.course.limits is None else outcome.course.limits
     line = _fan(outcome.course) | {
+        "head_ja": f"{outcome.course.ja}（帯は10のうち8）", "head_en": f"{outcome.course.en} (band: 8 in 10)",
         "words": {"ja": forecast.text_ja.split("。"), "en": forecast.text_en.split("; ")},
-    }
+    }  # fmt: skip
     ordered = sorted(named)
     words = [list(named[limit]) for limit in ordered]
     return {**span, "now_us": forecast.made_us, "channels": [line], "limits": ordered, "limit_words": words}

@@ -10,6 +10,7 @@ Attributes: `field_capacity` and `wilting_point` (m3/m3), `root_depth_m`, and ei
 """
 
 import functools
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,10 +19,12 @@ from importlib.resources import files
 import numpy as np
 
 from satomori_analytics.forecasts.base import (
+    Course,
     Hours,
     MissingError,
     Outcome,
     Spot,
+    Times,
     band_of,
     by_day,
     date_of,
@@ -44,6 +47,7 @@ HISTORY_DAYS = 62
 AHEAD_DAYS = 30
 _SPELLS, _RECENT, _RECENT_LEAST = 30, 14, 5
 _WHOLE_DAY_H = 20
+_SEEN_H = 7 * 24
 _W_TO_MJ = 0.0864  # W/m2 over a day in MJ/m2
 
 
@@ -90,8 +94,25 @@ def foretell(spot: Spot, outlook: Outlook, hours: Hours, weather: Weather | None
         "kc": round(crop.kc, 2), "et0_mm_d": round(recent, 2), "depletion_by": how, "weather_file_days": file_days,
         "rain_ahead_mm": round(float(rain.sum()), 1),
     }  # fmt: skip
+    ends = np.array([_ends(crop.kc * path, rain, (depletion, taw, p), float(gone)) for path in paths])
+    left = taw - np.concatenate([np.full((len(ends), 1), depletion), ends], axis=1)
+    days_us = (today + 1 + np.arange(AHEAD_DAYS)) * DAY_US - offset_us
+    drawn = min(math.ceil(high) + 2, AHEAD_DAYS) + 1
+    seen = _left(hours, wp, depth_m, taw) if how == "soil_moisture" else (np.empty(0, np.int64), np.empty(0))
+    course = Course(
+        "根域に残る水", "Water left in the root zone", "mm", *seen, np.array([now_us, *days_us])[:drawn],
+        left[:, :drawn], {taw - raw: ("かん水の目安", "irrigate")},
+    )  # fmt: skip
     until_us = now_us + round(max(value, 1) * DAY_US)
-    return Outcome(now_us, until_us, values, "d", *_sentences(value, low, high, file_days), inputs, value, low, high)
+    return Outcome(
+        now_us, until_us, values, "d", *_sentences(value, low, high, file_days), inputs, value, low, high, course
+    )
+
+
+def _left(hours: Hours, wp: float, depth_m: float, taw: float) -> tuple[Times, Floats]:
+    """Times, and the water that the sensor showed to be left in the root zone, mm."""
+    seen_us, moisture = hours.measured(hours.columns["soil_moisture"], _SEEN_H)
+    return seen_us, np.clip(1000 * (moisture / 100 - wp) * depth_m, 0, taw)
 
 
 def _sentences(value: float, low: float, high: float, file_days: int) -> tuple[str, str]:
@@ -254,8 +275,7 @@ def _due(etc: Floats, rain: Floats, soil: tuple[float, float, float, float], gon
     depletion, taw, p, raw = soil
     if depletion > raw and not rain.any():
         return 0.0
-    need = np.concatenate([[etc[0] * (1 - gone)], etc[1:]])
-    ends = soil_water_balance(taw, p, depletion, etc=need, rain=rain, irrigation=np.zeros(len(need)))["depletion"]
+    ends = _ends(etc, rain, (depletion, taw, p), gone)
     over = np.flatnonzero(ends > raw)
     if not len(over):
         return float(AHEAD_DAYS)
@@ -264,3 +284,12 @@ def _due(etc: Floats, rain: Floats, soil: tuple[float, float, float, float], gon
     share = np.clip((raw - start) / max(float(ends[day]) - start, 1e-9), 0, 1)
     # Today counts from now on.
     return float(share * (1 - gone) if day == 0 else day - gone + share)
+
+
+def _ends(etc: Floats, rain: Floats, soil: tuple[float, float, float], gone: float) -> Floats:
+    """Depletion at the end of each day from today on."""
+    depletion, taw, p = soil
+    need = np.concatenate([[etc[0] * (1 - gone)], etc[1:]])
+    return np.asarray(
+        soil_water_balance(taw, p, depletion, etc=need, rain=rain, irrigation=np.zeros(len(need)))["depletion"]
+    )

@@ -12,12 +12,14 @@ index `dvi_light`, and `initial`, the index at transplanting (Horie and Nakagawa
 `heading_date` once it is seen; `harvest_degree_days` for other kinds than Koshihikari, for which Niigata's rule holds.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from satomori_analytics.forecasts.base import (
+    Course,
     Hours,
     MissingError,
     Outcome,
@@ -48,12 +50,16 @@ _USUAL = (2.0, 0.7)
 
 @dataclass(frozen=True, slots=True)
 class Season:
-    """Daily means of each member from transplanting on, °C: columns are days; the first `known` are measured."""
+    """Daily means of each member from transplanting on, °C: columns are days; the first `known` are measured.
+
+    `offset_us`: of the place's clock.
+    """
 
     planted: int
     today: int
     known: int
     means: Floats
+    offset_us: int
 
 
 def heading(spot: Spot, outlook: Outlook, hours: Hours, weather: Weather | None, now_us: int) -> Outcome:
@@ -64,13 +70,15 @@ def heading(spot: Spot, outlook: Outlook, hours: Hours, weather: Weather | None,
     if seen is not None and seen >= planted:
         raise MissingError("すでに出穂しています", "it has headed", off=True)
     season = _season(spot, outlook, hours, weather, now_us)
-    days = _heading_days(spot, outlook, season)
+    grown = _grown(spot, outlook, season)
+    days = grown.days
     if np.all(days <= season.today):
         day = date_of(int(np.median(days)))
         raise MissingError(
             f"{day.month}月{day.day}日ごろに出穂した見込みです", f"it headed about {day.day} {day:%b}", off=True
         )
-    return _outcome(season, np.maximum(days, season.today), ("出穂", "heading"), outlook, now_us)
+    found = _outcome(season, np.maximum(days, season.today), ("出穂", "heading"), outlook, now_us)
+    return replace(found, course=_towards_heading(spot, season, grown))
 
 
 def harvest(spot: Spot, outlook: Outlook, hours: Hours, weather: Weather | None, now_us: int) -> Outcome:
@@ -81,19 +89,18 @@ def harvest(spot: Spot, outlook: Outlook, hours: Hours, weather: Weather | None,
     if seen is not None and seen >= season.planted:
         days = np.full(len(season.means), float(seen))
     else:
-        days = _heading_days(spot, outlook, season)
-    ripe = np.empty(len(days))
-    for i, day in enumerate(days):
-        # Day 1 is the day after heading.
-        after = season.means[i, max(round(day) - season.planted + 1, 0) :]
-        ripe[i] = day + rule(after)
+        days = _grown(spot, outlook, season).days
+    # Day 1 is the day after heading.
+    after = [season.means[i, max(round(day) - season.planted + 1, 0) :] for i, day in enumerate(days)]
+    ripe = np.array([day + rule(means) for day, means in zip(days, after, strict=True)])
     if not np.isfinite(ripe).all():
         raise MissingError(
             "積算気温が収穫適期に届かない見込みです", "the degree-days of harvest are not reached this season"
         )
     if np.all(ripe < season.today - 14):
         raise MissingError("収穫適期は過ぎています", "the time of harvest is over", off=True)
-    return _outcome(season, ripe, ("収穫適期", "harvest"), outlook, now_us)
+    course = _towards_harvest(season, days, after, ripe)
+    return replace(_outcome(season, ripe, ("収穫適期", "harvest"), outlook, now_us), course=course)
 
 
 def _outcome(season: Season, days: Floats, what: tuple[str, str], outlook: Outlook, now_us: int) -> Outcome:
@@ -127,20 +134,78 @@ def _planted(spot: Spot, today: int) -> int:
     return planted
 
 
-def _heading_days(spot: Spot, outlook: Outlook, season: Season) -> Floats:
-    """Of each member the day on which it heads, with the error of the model itself."""
+@dataclass(frozen=True, slots=True)
+class _Grown:
+    """Of each member: its index after each day since transplanting, the day on which that passes 1, and the one told.
+
+    Between the two is the error of the model itself.
+    """
+
+    index: Floats
+    reached: Floats
+    days: Floats
+
+
+def _grown(spot: Spot, outlook: Outlook, season: Season) -> _Grown:
     rate = _rate(spot, outlook, season.planted)
-    initial, light = rate.initial, rate.function
-    index = np.full(len(season.means), initial)
-    headed = np.full(len(season.means), np.nan)
+    index = np.full(len(season.means), rate.initial)
+    after = np.empty_like(season.means)
     for day in range(season.means.shape[1]):
-        index = index + light(day, season.means[:, day], index)
-        headed = np.where(np.isnan(headed) & (index > 1), day, headed)
-    if np.isnan(headed).any():
+        index = index + rate.function(day, season.means[:, day], index)
+        after[:, day] = index
+    if (after[:, -1] <= 1).any():
         raise MissingError("この気温では出穂に届かない見込みです", "heading is not reached with such temperatures")
-    error_d = outlook.options.get("model_error_d", 2.0) * spread(len(headed))
+    reached = season.planted + np.argmax(after > 1, axis=1)
+    error_d = outlook.options.get("model_error_d", 2.0) * spread(len(after))
     # Which member gets which error is drawn once: members and errors are independent.
-    return array(season.planted + headed + np.random.default_rng(_SEED + 1).permutation(error_d))
+    days = array(reached + np.random.default_rng(_SEED + 1).permutation(error_d))
+    return _Grown(after, array(reached), days)
+
+
+def _towards_heading(spot: Spot, season: Season, grown: _Grown) -> Course:
+    """The index of each member, in its own time from today on, so that it passes 1 on the day that is foretold."""
+    total, now = spot.optional("heading_degree_days"), season.today - 1
+    x = season.planted + np.arange(season.means.shape[1], dtype=np.float64)
+    pace = np.maximum(grown.reached - now, 0) / np.maximum(grown.days - now, 1)
+    values = np.array([
+        np.interp(np.where(x > now, now + (x - now) * each, x), x, row)
+        for each, row in zip(pace, grown.index, strict=True)
+    ])  # fmt: skip
+    if total is not None:
+        head, scale = ("移植からの有効積算気温", "Degree-days since transplanting", "Cel.d"), total
+    else:
+        head, scale = ("出穂までの発育", "Development towards heading", "%"), 100.0
+    window = season.planted, float(band_of(np.maximum(grown.days, season.today))[2])
+    return _course(season, head, scale * values, window, {scale: ("出穂", "heading")})
+
+
+def _towards_harvest(season: Season, headed: Floats, after: list[Floats], ripe: Floats) -> Course:
+    """The degree-days of each member since it headed, in % of those on the day that is foretold."""
+    values = np.zeros(season.means.shape)
+    for row, means, days in zip(values, after, ripe - headed, strict=True):
+        sums = np.cumsum(means)
+        row[len(row) - len(means) :] = 100 * sums / sums[round(days) - 1]
+    head = ("出穂からの積算気温（適期の%）", "Degree-days since heading, % of harvest's", "%")
+    # Where it was seen heading, all members have had the same.
+    first = int(headed[0]) if (headed == headed[0]).all() else season.today - 1
+    window = first, float(band_of(ripe)[2])
+    return _course(season, head, values, window, {100.0: ("収穫適期", "harvest")})
+
+
+def _course(
+    season: Season, head: tuple[str, str, str], values: Floats, window: tuple[int, float],
+    limits: Mapping[float, tuple[str, str]],
+) -> Course:  # fmt: skip
+    """`values`: of each member at the end of each day since transplanting; `window`: from a day to some after another.
+
+    Up to yesterday they are one, since the days were measured.
+    """
+    first, last = max(window[0], season.planted), min(math.ceil(window[1]) + 3, season.planted + values.shape[1] - 1)
+    days = np.arange(first, last + 1)
+    ends_us = (days + 1) * DAY_US - season.offset_us
+    seen, ahead = days < season.today, days >= season.today - 1
+    columns = values[:, days - season.planted]
+    return Course(*head, ends_us[seen], columns[0, seen], ends_us[ahead], columns[:, ahead], limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +285,7 @@ def _season(spot: Spot, outlook: Outlook, hours: Hours, weather: Weather | None,
             damped = outlook.options.get("weather_spread", 0.5) * weather_paths[:, i]
             means[:, len(so_far) + i] = np.nanmean(days[i]) + damped - np.median(damped)
     means[:, : len(so_far)] = np.where(np.isfinite(so_far), so_far, usual[: len(so_far)] + distance)
-    return Season(planted, today, len(so_far), means)
+    return Season(planted, today, len(so_far), means, offset_us)
 
 
 def _daily(hours: Hours, t: Floats, first: int, today: int, offset_us: int) -> Floats:
