@@ -69,6 +69,8 @@ def check(invocation: Invocation, paths: tuple[Path, ...]) -> None:
         found = [*shipped().values(), *read_files([folder] if folder else [])]
     else:
         found = read_files(paths)
+    if not found:
+        raise SettingsError(f"{', '.join(map(str, paths))}: no playbook there; they are called <class>.toml")
     faults = [fault for laid in found for fault in laid.faults]
     if faults and invocation.json:
         print_rows(map(asdict, faults), as_json=True)

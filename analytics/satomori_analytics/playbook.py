@@ -18,6 +18,14 @@ HISTORY_S = 7200
 FORECASTS: Mapping[str, Literal["low", "high"]] = {
     "frost": "low", "irrigation": "low", "blast": "high", "heat": "high", "heading": "low", "harvest": "low",
 }  # fmt: skip
+# The options that each takes.
+FORECAST_OPTIONS: Mapping[str, frozenset[str]] = {
+    "frost": frozenset({"weather_error_c"}),
+    "irrigation": frozenset({"weather_spread"}),
+    "blast": frozenset({"wet_from", "wet_from_rh", "weather_error_c", "weather_error_rh"}),
+    "heat": frozenset({"weather_error_thi"}),
+    **dict.fromkeys(("heading", "harvest"), frozenset({"base_c", "model_error_d", "weather_spread"})),
+}
 LEVELS = {"watch": Level.WATCH, "warning": Level.WARNING, "danger": Level.DANGER}
 
 
@@ -69,8 +77,6 @@ class Limit:
     def __post_init__(self) -> None:
         if (self.high is None) == (self.low is None):
             raise ValueError("exactly one of high and low is needed; to turn a limit round, disable it and add another")
-        if self.hysteresis < 0 or self.for_s < 0:
-            raise ValueError("hysteresis and for_s can't be negative")
 
     @property
     def side(self) -> str:
@@ -199,8 +205,6 @@ class Evidence:
     together: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.least > 0:
-            raise ValueError("least must be above zero")
         if not self.alike and len(self.partners) < 2:
             raise ValueError("two partners are the least that can tell, or alike = true")
 

@@ -2,7 +2,7 @@
 
 import functools
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -65,7 +65,29 @@ def read_folder(folder: Path) -> tuple[Laid, ...]:
         raise SettingsError(f"playbooks_dir {folder}: no such folder")
     general = {path.stem: _lay(path, "", shipped()) for path in sorted(folder.glob("*.toml"))}
     below = {**shipped(), **general}
-    return (*general.values(), *(_lay(path, path.parent.name, below) for path in sorted(folder.glob("*/*.toml"))))
+    own = (_lay(path, path.parent.name, below) for path in sorted(folder.glob("*/*.toml")))
+    return (*general.values(), *own, *_unread(folder))
+
+
+def _unread(folder: Path) -> Iterator[Laid]:
+    """What looks like a playbook, and stands where, or is called so that, it is none."""
+    deep = [(path, "is not read: move it up") for path in sorted(folder.glob("*/*/*.toml"))]
+    found = sorted({*folder.glob("*"), *folder.glob("*/*")})
+    odd = [(path, f"is not read: call it {_class_of(path)}.toml") for path in found if _is_misnamed(path)]
+    for path, text in (*deep, *odd):
+        file = str(path)
+        yield Laid(file, _class_of(path), "", faults=(Fault(file, "", "", text),))
+
+
+def _class_of(path: Path) -> str:
+    return path.name.split(".")[0]
+
+
+def _is_misnamed(path: Path) -> bool:
+    """As editors and habits end a file's name."""
+    end = path.name.removeprefix(_class_of(path)).lower()
+    own = end in {".tml", ".yaml", ".yml", ".toml.txt"} or (end == ".toml" and path.suffix != ".toml")
+    return own and _class_of(path) in classes()
 
 
 def read_files(paths: Iterable[Path]) -> list[Laid]:
@@ -74,6 +96,9 @@ def read_files(paths: Iterable[Path]) -> list[Laid]:
     for path in paths:
         if path.is_dir():
             found += read_folder(path)
+            continue
+        if _is_misnamed(path):
+            found += [laid for laid in _unread(path.parent) if laid.file == str(path)]
             continue
         above = path.absolute().parent.parent / path.name
         if above.exists():

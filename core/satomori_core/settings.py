@@ -7,11 +7,12 @@ Secrets never stand in the file: a `Secret` is `{ file = "path" }` or `{ env = "
 import difflib
 import functools
 import os
+import re
 import tomllib
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import cattrs
 from cattrs.errors import (
@@ -59,14 +60,18 @@ class Secret:
 
 def read_toml(path: Path) -> dict[str, Any]:
     """The file's tables. Raise SettingsError for a file that is missing or not TOML."""
+    text = ""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte order mark
+        return tomllib.loads(text)
     except OSError as error:
         raise SettingsError(f"{path}: {error.strerror}; name a settings file with --config") from None
     except UnicodeDecodeError as error:
         raise SettingsError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{path}: not valid TOML: {error}") from None
+        place = re.search(r"at line (\d+)", str(error))
+        line = text.splitlines()[int(place[1]) - 1].strip() if place else ""
+        raise SettingsError(f"{path}: not valid TOML: {error}{line and ': '}{line[:80]}") from None
 
 
 def load_settings(path: Path | None, table: str, cls: type[T]) -> T:
@@ -104,7 +109,41 @@ def _converter() -> cattrs.Converter:
     converter.register_structure_hook(int, _strict(int, "a whole number"))
     converter.register_structure_hook(float, _to_float)
     converter.register_structure_hook(Path, lambda value, _: Path(_strict(str, "a path")(value, str)))
+    converter.register_structure_hook_func(_is_word, _to_word)
+    _expect(converter, lambda kind: get_origin(kind) in {list, tuple}, (list, tuple), "a list")
+    _expect(converter, lambda kind: get_origin(kind) is dict or is_dataclass(kind), (dict,), "a table")
     return converter
+
+
+def _is_word(kind: Any) -> bool:  # noqa: ANN401 - any type
+    origin: object = get_origin(kind)
+    return origin is Literal
+
+
+def _to_word(value: object, kind: Any) -> object:  # noqa: ANN401 - a Literal
+    words = get_args(kind)
+    if not any(type(value) is type(word) and value == word for word in words):  # True is no 1
+        raise ValueError(f"{value!r} is none of {', '.join(map(str, words))}")
+    return value
+
+
+def _expect(converter: cattrs.Converter, is_such: Callable[[Any], bool], given: tuple[type, ...], words: str) -> None:
+    """Types that `is_such` are made of those that are given alone: a text is no list of its letters."""
+    asking: list[Any] = []
+
+    def make(kind: Any) -> Callable[[Any, Any], Any]:  # noqa: ANN401 - any type
+        asking.append(kind)
+        inner = converter.get_structure_hook(kind, cache_result=False)
+        asking.remove(kind)
+
+        def hook(value: object, _: object) -> object:
+            if not isinstance(value, given):
+                raise TypeError(f"{words} is expected, not {value!r}")
+            return inner(value, kind)
+
+        return hook
+
+    converter.register_structure_hook_factory(lambda kind: kind not in asking and is_such(kind), make)
 
 
 def _strict(kind: type, words: str) -> Any:  # noqa: ANN401 - cattrs takes any callable

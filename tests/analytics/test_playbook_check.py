@@ -1,18 +1,22 @@
 """`satomori playbook check`: every mistake of a municipality's file at once, each with its place and what to do."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from satomori_analytics import forecasts
 from satomori_analytics.cli import playbook
+from satomori_analytics.playbook import FORECAST_OPTIONS, FORECASTS
 from satomori_analytics.playbook_faults import read_document
 from satomori_analytics.playbook_files import load_playbooks, read_files, read_folder, shipped
 from satomori_core.classes import classes
 from satomori_core.errors import SettingsError
 
-TEXTS = "source='s'\nja='暑い'\nen='hot'\nadvice_ja='冷やす'\nadvice_en='cool'\n"
+NAMES = "ja='暑い'\nen='hot'\n"
+TEXTS = f"source='s'\n{NAMES}advice_ja='冷やす'\nadvice_en='cool'\n"
 
 
 def write(path: Path, text: str) -> Path:
@@ -86,6 +90,46 @@ def test_our_own_playbook_of_each_class_is_without_a_fault(class_: str) -> None:
         ("[sensor]\nspikes='three'\n", "[sensor]", "spikes", "not a whole number"),
         ("people_en=''\n", "", "people_en", "is missing or empty"),
         ("= 3", "", "", "not valid TOML"),
+        ("[limit.thi_watch]\nhigh = ７０\n", "", "", "(at line 2, column 8): high = ７０"),
+        ("[limit.thi_watch]\nhigh=70\n[limit.thi_watch]\n", "", "", "twice (at line 3, column 17): [limit.thi_watch]"),
+        ("[limit.thi_watch]\nlevel=2\n", "[limit.thi_watch]", "level", "2 is none of watch, warning, danger"),
+        ("[limit.thi_watch]\nfor_s=-5\n", "[limit.thi_watch]", "for_s", "-5 can't be: write a number"),
+        ("[limit.thi_watch]\nfor_s=inf\n", "[limit.thi_watch]", "for_s", "inf can't be"),
+        ("[limit.ammonia_watch]\nhysteresis=nan\n", "[limit.ammonia_watch]", "hysteresis", "nan can't be"),
+        ("[limit.ammonia_watch]\nhysteresis=500\n", "[limit.ammonia_watch]", "hysteresis", "never lets it end"),
+        ("[limit.thi_watch]\nmonths=[[1]]\n", "[limit.thi_watch]", "months[0]", "[1] is not a whole number"),
+        ("[limit.thi_watch]\nmonths=7\n", "[limit.thi_watch]", "months", "a list is expected, not 7"),
+        ("[limit.thi_watch]\nunit=1\n", "[limit.thi_watch]", "unit", "1 is not text"),
+        ("[limit.thi_watch]\nsource=2024\n", "[limit.thi_watch]", "source", "2024 is not text"),
+        ("people_ja=3\n", "", "people_ja", "3 is not text"),
+        ("[metric.ammonia]\nspike={suspect=50,fail=10}\n", "[metric.ammonia]", "spike fail", "before suspect's 50"),
+        ("[metric.ammonia]\nspike={suspect=-5,fail=10}\n", "[metric.ammonia]", "spike suspect", "more than 0"),
+        ("[metric.ammonia]\nspike=5\n", "[metric.ammonia]", "spike", "a table is expected, not 5"),
+        ("[metric.ammonia]\nflat={suspect_s=9,fail_s=8}\n", "[metric.ammonia]", "flat fail_s", "suspect_s's 9"),
+        ("[metric.ammonia]\ngap_factor=0\n", "[metric.ammonia]", "gap_factor", "more than 0"),
+        ("[sensor]\nsilent_factor=-1\n", "[sensor]", "silent_factor", "more than 0"),
+        ("[derived.thi.inputs]\nrh='thi'\n", "[derived.thi]", "inputs", "thi is derived itself: inputs are metrics"),
+        ("[derived.thi]\nhistory_s=-5\n", "[derived.thi]", "history_s", "more than 0"),
+        ("[derived.thi]\noptions={rh=50}\n", "[derived.thi]", "options", "rh is an input too"),
+        ("[derived.ammonia]\nindicator='rolling_mean'\ninputs={values='ammonia'}\noptions={window_s=60}\nunit='[ppm]'\n"
+         + NAMES, "[derived.ammonia]", "", "ammonia is a metric already"),
+        ("[derived.x]\nindicator='rolling_mean'\ninputs={values='ammonia'}\noptions={window_s=-6}\nunit='[ppm]'\n"
+         + NAMES, "[derived.x]", "options", "window_s -6 is outside 0 to inf [s]"),
+        ("[watch.x]\ndetector='univariate'\non='ammonia'\nlevel='watch'\n" + TEXTS, "[watch.x]", "on",
+         "a list is expected, not 'ammonia'"),
+        ("[watch.x]\ndetector='univariate'\non=[]\nlevel='watch'\n" + TEXTS, "[watch.x]", "on", "names no metric"),
+        ("[watch.x]\ndetector='residual'\non=['ammonia','ammonia']\nlevel='watch'\n" + TEXTS, "[watch.x]", "on",
+         "names ammonia twice"),
+        ("[watch.x]\ndetector='univariate'\noptions={false_alarms_per_month=0}\non=['ammonia']\nlevel='watch'\n"
+         + TEXTS, "[watch.x]", "", "false_alarms_per_month is 0: expected more than 0"),
+        ("[watch.x]\ndetector='univariate'\nleast=0\non=['ammonia']\nlevel='watch'\n" + TEXTS, "[watch.x]", "least",
+         "more than 0"),
+        ("[forecast.heat]\nmonths=[13]\n", "[forecast.heat]", "months", "1 to 12"),
+        ("[forecast.heat]\noptions={wether_error_thi=3}\nsource='s'\n", "[forecast.heat]", "options",
+         "did you mean 'weather_error_thi'?"),
+        ("[evidence.ammonia]\nleast=-3\nsource='s'\n", "[evidence.ammonia]", "least", "more than 0"),
+        ("[evidence.ammonia]\nleast=3\nsource='s'\npartners='ammonia'\n", "[evidence.ammonia]", "partners",
+         "a list is expected"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, table: str, key: str, said: str) -> None:
@@ -93,6 +137,47 @@ def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, table: str,
     ((found_table, found_key, found_text),) = faults_of(tmp_path, text)
     assert (found_table, found_key) == (table, key)
     assert said in found_text
+
+
+def test_options_of_forecasts_are_those_that_they_read() -> None:
+    folder = Path(forecasts.__file__).parent
+    read = {
+        name for path in folder.glob("*.py") for name in re.findall(r'options\.get\("(\w+)"', path.read_text("utf-8"))
+    }
+    assert read == set().union(*FORECAST_OPTIONS.values())
+    assert set(FORECAST_OPTIONS) == set(FORECASTS)
+
+
+def test_a_byte_order_mark_is_no_mistake_and_other_encodings_are_said(tmp_path: Path) -> None:
+    path = tmp_path / "cattle_barn.toml"
+    text = "[limit.thi_watch]\nadvice_ja = '冷やす'\n"
+    path.write_bytes(text.encode("utf-8-sig"))
+    assert read_files([path])[0].faults == ()
+    path.write_bytes(text.encode("cp932"))
+    assert "save it as UTF-8" in read_files([path])[0].faults[0].text
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("cattle_barn.yaml", "call it cattle_barn.toml"),
+        ("cattle_barn.TOML", "call it cattle_barn.toml"),
+        ("aoba/cattle_barn.toml.txt", "call it cattle_barn.toml"),
+        ("aoba/south/cattle_barn.toml", "move it up"),
+    ],
+)
+def test_a_file_that_would_not_be_read_is_told(tmp_path: Path, name: str, said: str) -> None:
+    """By the folder or by itself; notes that lie beside playbooks are left alone."""
+    path = write(tmp_path / name, "")
+    write(tmp_path / "README.md", "")
+    write(tmp_path / "cattle_barn.toml", "")
+    assert [fault.text for laid in read_folder(tmp_path) for fault in laid.faults] == [f"is not read: {said}"]
+    if "call" in said:
+        assert [fault.text for laid in read_files([path]) for fault in laid.faults] == [f"is not read: {said}"]
+
+
+def test_a_folder_without_playbooks_is_told(tmp_path: Path) -> None:
+    assert "no playbook there" in str(CliRunner().invoke(playbook, ["check", str(tmp_path)]).exception)
 
 
 def test_low_limits_rise_downwards(tmp_path: Path) -> None:

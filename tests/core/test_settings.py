@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -22,6 +23,7 @@ class _Settings:
     interval_s: float = 10.0
     ports: tuple[_Port, ...] = field(default=())
     token: Secret | None = None
+    parity: Literal["N", 1] = "N"
 
 
 def _load(tmp_path: Path, text: str) -> _Settings:
@@ -46,6 +48,11 @@ def test_defaults_stand_where_nothing_is_set(tmp_path: Path) -> None:
         ("[edge]\ngateway = 5\n", ["[edge] gateway", "5 is not text"]),
         ("[edge]\nports = [{ baudrate = 9600 }]\n", ["[edge] ports[0]", "'path' is missing"]),
         ('[edge]\nports = [{ path = "x", baudrate = true }]\n', ["ports[0] baudrate", "not a whole number"]),
+        ("[edge]\nports = 'com1'\n", ["[edge] ports", "a list is expected, not 'com1'"]),
+        ("[edge]\nports = ['com1']\n", ["[edge] ports[0]", "a table is expected, not 'com1'"]),
+        ("[edge]\nparity = 'odd'\n", ["[edge] parity", "'odd' is none of N, 1"]),
+        ("[edge]\nparity = true\n", ["[edge] parity", "True is none of N, 1"]),
+        ("[edge]\ngateway = 里\n", ["not valid TOML", "(at line 2, column 11): gateway = 里"]),
         ("[edge\n", ["not valid TOML", "line 1"]),
         ("edge = 3\n", ["a table is expected"]),
         ('[edge]\ntoken = { file = "a", env = "B" }\n', ["[edge] token", "either"]),
@@ -57,6 +64,10 @@ def test_faults_are_told(tmp_path: Path, text: str, words: list[str]) -> None:
     assert str(tmp_path) in str(caught.value)
     for word in words:
         assert word in str(caught.value)
+
+
+def test_a_byte_order_mark_and_a_word_that_is_a_number_are_read(tmp_path: Path) -> None:
+    assert _load(tmp_path, "\ufeff[edge]\nparity = 1\n").parity == 1
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The detectors by name. The list below is the registry; every one keeps the promises in tests/analytics."""
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -12,6 +13,10 @@ from satomori_analytics.detectors.multichannel import Multichannel
 from satomori_analytics.detectors.plain import Limit, Silent, Stuck
 from satomori_analytics.detectors.univariate import Univariate
 from satomori_core.errors import NotFoundError, SettingsError
+
+# Options that may be below 0 or without end, and those that may be 0; all others are above 0.
+_ANY_NUMBER = frozenset({"high", "low", "quiet", "knee", "utc_offset_s"})
+_FROM_0 = frozenset({"quiet_s", "for_s", "relearn_s", "tolerance", "hysteresis", "beyond", "holidays"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,18 @@ class DetectorKind:
         if unknown:
             names = ", ".join(known)
             raise SettingsError(f"{where}: detector {self.name} has no option {', '.join(unknown)}; it has {names}")
+        wrong = [f"{name} is {fault}" for name, value in options.items() if (fault := _fault(name, value))]
+        if wrong:
+            raise SettingsError(f"{where}: {', '.join(wrong)}")
         return self.make(**{name: _as_kind(value, known[name].default) for name, value in options.items()})
+
+
+def _fault(name: str, value: float) -> str:
+    if name in _ANY_NUMBER:
+        return "no number" if math.isnan(value) else ""
+    if 0 < value < math.inf or (value == 0 and name in _FROM_0):
+        return ""
+    return f"{value:g}: expected {'0 or more' if name in _FROM_0 else 'more than 0'}"
 
 
 def _as_kind(value: float, default: object) -> float | int | bool:
