@@ -65,10 +65,14 @@ def _wire_name(name: str) -> str:
 def _time_or(name: str, value: Any) -> Any:  # noqa: ANN401 - a field's value
     if name.endswith("_us") and isinstance(value, int):
         return to_datetime(value)
+    if name.endswith("_us") and isinstance(value, tuple):
+        return [to_datetime(item) for item in value]
     return to_wire(value)
 
 
 def _wire_type(name: str, hint: Any) -> Any:  # noqa: ANN401 - a type hint
+    if name.endswith("_us") and get_origin(hint) is tuple:
+        return list[datetime]
     if name.endswith("_us"):
         return datetime | None if type(None) in get_args(hint) else datetime
     return _plain_type(hint)

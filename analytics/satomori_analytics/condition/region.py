@@ -107,7 +107,7 @@ def _reference_of(days: Days, kept: Kept | None) -> Reference | None:
 def by_urgency(found: Iterable[Condition]) -> list[Condition]:
     """The most urgent first, of those alike what is likeliest to worsen; without what is drawn, which is long."""
     ordered = sorted(found, key=lambda each: (-each.urgency, -likely(each.ageing), each.asset))
-    return [replace(c, measured=undrawn(c.measured)) for c in ordered]
+    return [replace(c, measured=undrawn(c.measured)) if any(m.at_us for m in c.measured) else c for c in ordered]
 
 
 class _Fits:
