@@ -172,20 +172,32 @@ def held(off: Floats, limit: Floats, hold_steps: int) -> Marks:
     return alarm
 
 
+@dataclass(frozen=True, slots=True)
+class Scatter:
+    """`wobble`: the typical range within an hour, freed of the trend; `usual`: up to which it went in the past weeks.
+
+    `course`: their ratio less one. `isolated`: at which steps the wide hours are. Noise widens every hour, but where
+    three of the past twelve are not half as wide as what alarms, single values jump away and return.
+    """
+
+    wobble: Floats
+    usual: Floats
+    course: Course
+    isolated: Marks
+
+
 def noise(
     hours: Hours, column: int, others: Sequence[int] = (), *, factor: float = 3.0, hold_steps: int = 2
-) -> tuple[Course, Marks]:
-    """The typical range within an hour, freed of the trend, against the past weeks'; `off` is their ratio less one.
+) -> Scatter:  # fmt: skip
+    """It alarms where the wobble reaches `factor` times the usual one while the level stays where it was.
 
-    It alarms where the ratio reaches `factor` while the level stays where it was: a machine that shakes more, or a
-    larger wave, is another level and no noise. With it: at which steps the wide hours are isolated. Noise widens every
-    hour, but where three of the past twelve are not half as wide as that, single values jump away and return.
+    A machine that shakes more, or a larger wave, is another level and no noise.
     """
     hourly, isolated = _ranges(hours, column), np.zeros(hours.steps, bool)
     wobble, level = _wobble(hours, column), daily(hours.mean[:, [column]])[:, 0]
     around = np.stack([_wobble(hours, other) for other in others], axis=1) if len(others) >= 2 else None
     count = hours.steps
-    off, limit = np.full(count, np.nan), np.full(count, factor - 1.0)
+    off, limit, most = np.full(count, np.nan), np.full(count, factor - 1.0), np.full(count, np.nan)
     teaches = np.isfinite(wobble) & np.isfinite(level)
     for step in range(count):
         if not (np.isfinite(wobble[step]) and np.isfinite(level[step])):
@@ -202,11 +214,12 @@ def noise(
             with np.errstate(invalid="ignore", divide="ignore"):
                 times = _median((around[step] / _median(around[rows].T))[None])[0]
             usual *= max(float(np.nan_to_num(times)), 1.0)
+        most[step] = usual
         off[step] = 0.0 if moved else max(wobble[step] / usual - 1.0, 0.0)
         end = (step + 1) * STEP_H
         isolated[step] = np.count_nonzero(hourly[end - 12 : end] < factor / 2 * usual) >= 3
         teaches[step] = wobble[step] < (1 + _TEACHES * (factor - 1)) * usual
-    return Course(off, limit, held(off, limit, hold_steps)), isolated
+    return Scatter(wobble, most, Course(off, limit, held(off, limit, hold_steps)), isolated)
 
 
 def _wobble(hours: Hours, column: int) -> Floats:

@@ -1,6 +1,6 @@
 """What a finding shows to the eye: the values around it, the band of what would be normal, the limits. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -42,6 +42,20 @@ def ahead(shown: dict[str, Any], until_us: int, band: tuple[float, float] | None
     before, last = [None] * (len(shown["at_us"]) - 1), shown["observed"][-1]
     told = {"band_ja": "見通し", "band_en": "foreseen"}
     return more | told | {side: [*before, last, end] for side, end in zip(("low", "high"), band, strict=True)}
+
+
+def lasting(drawn: dict[str, Any]) -> dict[str, Any]:
+    """A picture of what goes on, and whose channels end with a time without a value: it is drawn until now."""
+    return {**drawn, "lasts": True}
+
+
+def until(drawn: Mapping[str, Any], until_us: int) -> dict[str, Any]:
+    """A lasting picture as it was at a time, or ended then."""
+    channels = [
+        {**each, "at_us": [*each["at_us"][:-1], max(until_us, each["at_us"][-2])]} if len(each["at_us"]) > 1 else each
+        for each in drawn["channels"]
+    ]
+    return {**drawn, "until_us": until_us, "channels": channels, "lasts": False}
 
 
 def scale(

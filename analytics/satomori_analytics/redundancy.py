@@ -15,7 +15,7 @@ import numpy as np
 from satomori_analytics import evidence
 from satomori_analytics.detectors.base import Marks
 from satomori_analytics.episodes import Episode, Floats, Stretch, Subject, stretches
-from satomori_analytics.evidence import Course, Hours
+from satomori_analytics.evidence import Course, Hours, Scatter
 from satomori_analytics.limits import number
 from satomori_analytics.pictures import ahead, channel
 from satomori_analytics.playbook import Evidence, Playbook
@@ -253,28 +253,40 @@ def _named(quantity: Quantity) -> Quantity:
 def _noises(near: Neighbourhood, explained: dict[int, Marks]) -> list[Episode]:
     """Two channels of an asset that grow restless together are no sensor's fault."""
     streams = near.asset.streams
-    courses = {
+    scatters = {
         stream.id: evidence.noise(
             near.hours, near.column[stream.id], [near.column[peer.id] for peer in near.peers[stream.id]]
         )
         for stream in streams
     }
-    restless = np.sum([course.off >= 0.5 * course.limit for course, _ in courses.values()], axis=0)
+    restless = np.sum(
+        [course.off >= 0.5 * course.limit for course in (scatter.course for scatter in scatters.values())], axis=0
+    )
     found = []
     for stream in streams:
-        (course, isolated), view = courses[stream.id], near.view(stream)
+        scatter, view = scatters[stream.id], near.view(stream)
+        course = scatter.course
         alarm = course.alarm & (restless <= 1) & ~explained[stream.id]
         explained[stream.id] |= course.alarm
         for stretch in stretches(alarm):
             times = 1.0 + float(np.nanmax(course.off[stretch.first : stretch.last + 1]))
             figures = (f"ばらつきが平常の{times:.1f}倍", f"{times:.1f} times the usual scatter")
             since_us = _since(near, course, stretch, 1)
-            fault = JUMPS if isolated[stretch.first] else NOISE
-            episode = sensor_episode(view, fault, stretch, since_us, figures=figures, evidence={"times": times})
+            fault = JUMPS if scatter.isolated[stretch.first] else NOISE
+            episode = sensor_episode(
+                view, fault, stretch, since_us, figures=figures, evidence={"times": times},
+                drawn=partial(_scattered, view, scatter),
+            )  # fmt: skip
             if fault is JUMPS:  # `sensors` has a cause of its own for spikes
                 episode = replace(episode, subject=replace(episode.subject, fingerprint=f"jumps:{view.key}"))
             found.append(episode)
     return found
+
+
+def _scattered(view: View, scatter: Scatter, rows: Stretch) -> list[dict[str, Any]]:
+    """How wide its hours are, in the band of how wide they used to be: a day's mean does not show it."""
+    of = replace(view.quantity, ja=f"{view.quantity.ja}の1時間の幅", en=f"range of {view.quantity.en} within the hour")
+    return [channel(of, view.at_us, scatter.wobble, rows, (np.where(scatter.usual > 0, 0.0, np.nan), scatter.usual))]
 
 
 def _divergences(near: Neighbourhood, explained: Mapping[int, Marks]) -> list[Episode]:

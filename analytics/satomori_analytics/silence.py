@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from satomori_analytics.episodes import Episode, Floats, Stretch, Subject, Times
-from satomori_analytics.pictures import ahead, channel, picture
+from satomori_analytics.pictures import ahead, channel, lasting, picture
 from satomori_analytics.playbook import Playbooks, Sensor
 from satomori_analytics.sensitivity import longer_s
 from satomori_analytics.sentences import duration_en, duration_ja
@@ -162,12 +162,12 @@ def _last(streams: Iterable[Stream], heard: Heard) -> Stream | None:
 
 
 def with_picture(episode: Episode, stream: Stream, at_us: Times, values: Floats) -> Episode:
-    """Its last values, and the time since without any."""
+    """Its last values, and the time since without any, which grows."""
     if not len(at_us):
         return episode
     last = Stretch(len(at_us) - 1, len(at_us) - 1, ended=False)
     shown = ahead(channel(quantity_of(stream), at_us, values, last), episode.seen_us)
-    drawn = picture(at_us, last, [shown], []) | {"until_us": episode.seen_us}
+    drawn = lasting(picture(at_us, last, [shown], []) | {"until_us": episode.seen_us})
     return replace(episode, evidence={**episode.evidence, "picture": drawn})
 
 

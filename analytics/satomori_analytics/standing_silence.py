@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from satomori_analytics.episodes import Episode
 from satomori_analytics.findings import Judged, keep
+from satomori_analytics.pictures import until
 from satomori_analytics.silence import Heard
 from satomori_core.vocabulary import Cause
 from satomori_store.databases import translated
@@ -60,4 +61,9 @@ class SilenceKeeper:
                     again_us = heard.streams.get(finding.datastream_id, now_us)
                 finding.until_us = max(min(again_us, now_us), finding.since_us)
                 finding.updated_us = now_us
+                if "picture" in finding.evidence:
+                    finding.evidence = {
+                        **finding.evidence,
+                        "picture": until(finding.evidence["picture"], finding.until_us),
+                    }
         return len(findings)

@@ -8,6 +8,7 @@ from typing import Any
 from unicodedata import east_asian_width
 
 from satomori_analytics.peers.comparing import Difference
+from satomori_analytics.pictures import until
 from satomori_api.formatting import Language, day, moment, with_unit
 from satomori_core.clock import DAY_US
 
@@ -41,7 +42,7 @@ def drawings(language: Language, evidence: Mapping[str, Any], zone: str, at_us: 
     reader = _Reader(language, zone, at_us)
     return [
         (_sentence(reader, channel), _svg(*_drawn(picture, channel, reader), _name(language, channel)))
-        for picture, channel in _shown(evidence)
+        for picture, channel in _shown(evidence, at_us)
     ]
 
 
@@ -54,25 +55,25 @@ def among(found: Difference) -> str:
 def told(language: Language, evidence: Mapping[str, Any], zone: str, at_us: int) -> str:
     """What the first drawing shows, and against what expectation; empty where there is none."""
     reader = _Reader(language, zone, at_us)
-    return next((_sentence(reader, channel) for _, channel in _shown(evidence)), "")
+    return next((_sentence(reader, channel) for _, channel in _shown(evidence, at_us)), "")
 
 
-def small(language: Language, evidence: Mapping[str, Any]) -> str | None:
+def small(language: Language, evidence: Mapping[str, Any], at_us: int) -> str | None:
     """The first drawing as a file of its own, without words, for a card; None where there is none."""
-    drawn = ((_marks(picture, channel), _name(language, channel)) for picture, channel in _shown(evidence))
+    drawn = ((_marks(picture, channel), _name(language, channel)) for picture, channel in _shown(evidence, at_us))
     return next((_svg(f"{_paper(_HIGH)}{marks}", _HIGH, name) for marks, name in drawn), None)
 
 
 def whole(language: Language, evidence: Mapping[str, Any], name: str, zone: str, at_us: int) -> str | None:
     """All drawings as one file called `name`, with what each says beneath it; None where there is none."""
-    return _stacked(_Reader(language, zone, at_us), _shown(evidence), name)
+    return _stacked(_Reader(language, zone, at_us), _shown(evidence, at_us), name)
 
 
 def stacked(
     language: Language, pictures: Sequence[Mapping[str, Any]], name: str, zone: str, at_us: int
 ) -> str | None:  # fmt: skip
     """As `whole`, of pictures that no finding keeps."""
-    shown = [pair for picture in pictures for pair in _shown({"picture": picture})]
+    shown = [pair for picture in pictures for pair in _shown({"picture": picture}, at_us)]
     return _stacked(_Reader(language, zone, at_us), shown, name)
 
 
@@ -101,11 +102,16 @@ def _drawn(picture: Mapping[str, Any], channel: Mapping[str, Any], reader: _Read
     return f'{_text(_EDGE, _SMALL_PRINT, head)}<g transform="translate(0 {_LINE:.0f})">{course}</g>', _HIGH + 2 * _LINE
 
 
-def _shown(evidence: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    """(picture, channel) of each channel that has a line to draw; one without times is a value on a scale."""
+def _shown(evidence: Mapping[str, Any], at_us: int) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """(picture, channel) of each channel that has a line to draw; one without times is a value on a scale.
+
+    What lasts is drawn until now.
+    """
     picture = evidence.get("picture")
     if not isinstance(picture, dict):
         return []
+    if picture.get("lasts"):
+        picture = until(picture, max(at_us, picture["until_us"]))
     return [(picture, channel) for channel in picture["channels"] if len(channel.get("at_us", "..")) > 1]
 
 

@@ -406,7 +406,7 @@ class Queries:
         """A finding's evidence drawn, SVG, in the viewer's language. Raise NotFoundError where there is none."""
         found, language = self.finding(viewer, finding_id), _language(viewer)
         if small:
-            drawn = picture.small(language, found.evidence)
+            drawn = picture.small(language, found.evidence, self._clock())
         else:
             zone = self.asset(viewer, found.asset_id).time_zone
             drawn = picture.whole(language, found.evidence, found.text, zone, self._clock())

@@ -158,7 +158,13 @@ def test_a_silent_sensor_and_a_silent_gateway(region: Region) -> None:
     for _ in range(2):
         analyst.round(now_us)
         now_us += 10 * SECOND_US
-    assert [f.until_us is None for f in region.findings("silent")] == [False, False]
+    closed = region.findings("silent")
+    assert [f.until_us is None for f in closed] == [False, False]
+    # While it lasts its picture is drawn until now; once it is over, until then.
+    assert [sensor.evidence["picture"]["lasts"], *(f.evidence["picture"]["lasts"] for f in closed)] == [
+        True, False, False,
+    ]  # fmt: skip
+    assert all(f.evidence["picture"]["channels"][0]["at_us"][-1] == f.until_us for f in closed)
     assert len(region.digest(now_us)._silence._told) == 0
 
 

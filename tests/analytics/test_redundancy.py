@@ -127,6 +127,11 @@ def test_noise_is_more_scatter_on_the_same_level() -> None:
     spread[LATE, 0] += 4
     (episode,) = judged(mean, spread)
     assert kinds([episode]) == [("noise", Cause.SENSOR)]
+    # Drawn is the width of its hours, in the band of the past weeks: before inside it, now three times as wide.
+    (shown,) = episode.evidence["picture"]["channels"]
+    assert "1時間の幅" in shown["ja"]
+    assert shown["observed"][0] <= shown["high"][0] * 1.5
+    assert shown["observed"][-1] > 3 * shown["high"][-1] > 0 == shown["low"][-1]
     assert episode.evidence["spoke_us"] - NOON_US < (FROM_DAY + 2) * DAY_US
 
 
@@ -223,7 +228,7 @@ def _clock(mean: Floats, _: Floats) -> Floats:
     [
         _drift,
         _clock,
-        lambda mean, spread: evidence.noise(Hours(0, mean, spread), 0)[0].off,
+        lambda mean, spread: evidence.noise(Hours(0, mean, spread), 0).course.off,
         lambda mean, _: evidence.swapped(mean, 0, 1, [2, 3, 4, 5]).off,
     ],
     ids=["drift", "clock", "noise", "swapped"],

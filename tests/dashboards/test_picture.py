@@ -10,7 +10,7 @@ import pytest
 from satomori_analytics.episodes import Stretch
 from satomori_analytics.peers.comparing import Difference
 from satomori_analytics.peers.region import Comparison
-from satomori_analytics.pictures import ahead, channel, picture, scale
+from satomori_analytics.pictures import ahead, channel, lasting, picture, scale, until
 from satomori_analytics.views import Quantity
 from satomori_api.picture import drawings, small, told, whole
 from satomori_dashboards.console.asset import peers_of
@@ -71,7 +71,7 @@ def two() -> dict[str, Any]:
 
 def test_as_a_file_it_stands_alone_and_says_what_against_what() -> None:
     """Well-formed XML with its own colours; on a card one drawing without words, told by the text beside it."""
-    card, large = small("ja", two()), whole("en", two(), "a & b", "Asia/Tokyo", 200 * MINUTE_US)
+    card, large = small("ja", two(), 200 * MINUTE_US), whole("en", two(), "a & b", "Asia/Tokyo", 200 * MINUTE_US)
     assert card is not None
     assert large is not None
     name = "{http://www.w3.org/2000/svg}"
@@ -86,7 +86,7 @@ def test_as_a_file_it_stands_alone_and_says_what_against_what() -> None:
         told("ja", two(), "Asia/Tokyo", 200 * MINUTE_US) == drawings("ja", two(), "Asia/Tokyo", 200 * MINUTE_US)[0][0]
     )
     for nothing in ({}, {"limit": 3}):
-        assert small("ja", nothing) is whole("ja", nothing, "", "Asia/Tokyo", 0) is None
+        assert small("ja", nothing, 0) is whole("ja", nothing, "", "Asia/Tokyo", 0) is None
         assert told("ja", nothing, "Asia/Tokyo", 0) == ""
 
 
@@ -104,6 +104,25 @@ def test_a_trend_is_drawn_on_to_where_it_leads(language: Any, words: str) -> Non
         assert svg.count('class="band"') == bands
         assert sentence.endswith(words) == bool(bands)
         assert " 5 m³/h" in sentence
+
+
+def test_silence_grows_until_now_and_stays_as_it_ended() -> None:
+    """The same kept picture: its last value moves to the left while nothing comes, and no more once it has ended."""
+    at_us, last = np.arange(10) * MINUTE_US, Stretch(9, 9, ended=False)
+    seen = ahead(channel(FLOW, at_us, np.ones(10), last), 20 * MINUTE_US)
+    kept = lasting(picture(at_us, last, [seen], []) | {"until_us": 20 * MINUTE_US})
+    over = until(kept, 30 * MINUTE_US)
+
+    def ends(drawn: dict[str, Any], now_minutes: int) -> tuple[float, float]:
+        svg = small("ja", {"picture": drawn}, now_minutes * MINUTE_US)
+        assert svg is not None
+        left, wide = re.findall(r'class="found" x="([0-9.]+)".* width="([0-9.]+)"', svg)[0]
+        assert float(left) + float(wide) == pytest.approx(314, abs=0.2)  # to the edge
+        return float(re.findall(r'([0-9.]+),[0-9.]+"/>', svg)[-1]), float(left)
+
+    for minutes, drawn in ((20, kept), (90, kept), (30, over), (90, over)):
+        whole_minutes = 30 if drawn is over else minutes
+        assert ends(drawn, minutes) == pytest.approx([6 + 308 * 9 / whole_minutes] * 2, abs=0.1)
 
 
 def test_a_forecast_is_drawn_against_its_limit() -> None:
