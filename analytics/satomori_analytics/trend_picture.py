@@ -7,6 +7,8 @@ import numpy as np
 
 from satomori_analytics.condition.measured import Kind, Measured
 from satomori_analytics.condition.reach import Reach
+from satomori_analytics.condition.trend import Trend
+from satomori_analytics.indicators.base import Floats
 from satomori_analytics.limits import number
 from satomori_analytics.pictures import short
 from satomori_analytics.playbook import LEVELS, Playbook
@@ -22,12 +24,17 @@ _NAMES: Mapping[Kind, tuple[str, str]] = {
     "efficiency": ("ポンプ効率", "Pump efficiency"),
     "efficiency_kept": ("ポンプ効率（基準比）", "Pump efficiency, of its reference"),
     "running": ("1日の運転時間", "Running hours a day"),
+    "starts": ("1日の始動回数", "Starts a day"),
+    "starts_of_limit": ("1日の始動回数（上限比）", "Starts a day, of their limit"),
+    "leakage": ("1日の漏水量", "Leakage a day"),
+    "leakage_index": ("漏水指標（ILI）", "Leakage index (ILI)"),
     "night_flow": ("夜間最小流量", "Minimum night flow"),
 }
 _YEAR_US = 365.25 * DAY_US
 # What was measured takes up at least a fifth of the width: a limit that is further ahead is told, not drawn to.
 _AHEAD_MOST = 4.0
 _AHEAD_USUAL = 0.25
+_AHEAD_POINTS = 12
 
 
 def trend(
@@ -48,18 +55,26 @@ def trend(
     if found.rate is None:
         return drawn
     ahead_us = _ahead_us(at[-1] - at[0], [each.years for each in near if each.years > 0])
-    slopes = np.array([found.rate.rate, found.rate.low, found.rate.high])
-    middle, low, high = found.value + np.outer(slopes, (0.0, ahead_us / _YEAR_US))
+    years = np.linspace(0, ahead_us / _YEAR_US, _AHEAD_POINTS)
+    middle, low, high = _fan(found, found.rate, years)
     fitted = found.rate.rate * at / _YEAR_US
     fitted += np.median(np.array(found.series) - fitted)
     nothing = [None] * len(at)
-    now_us, end_us = found.at_us[-1], found.at_us[-1] + round(ahead_us)
+    ahead_at_us = found.at_us[-1] + np.round(years * _YEAR_US).astype(np.int64)
     shown |= {
-        "at_us": [*found.at_us, now_us, end_us], "observed": [*shown["observed"], None, None],
+        "at_us": [*found.at_us, *ahead_at_us.tolist()], "observed": [*shown["observed"], *([None] * len(years))],
         "middle": short(np.concatenate([fitted, middle])),
         "low": [*nothing, *short(low)], "high": [*nothing, *short(high)],
     }  # fmt: skip
-    return drawn | {"now_us": now_us}
+    return drawn | {"now_us": found.at_us[-1]}
+
+
+def _fan(found: Measured, rate: Trend, years: Floats) -> tuple[Floats, Floats, Floats]:
+    """(middle, low, high): the newest value's interval and the rate's, as if independent, as `reaches` reckons."""
+    half = (found.high - found.low) / 2 if np.isfinite(found.high - found.low) else 0.0
+    middle = found.value + rate.rate * years
+    below, above = (np.hypot(half, side * years) for side in (rate.rate - rate.low, rate.high - rate.rate))
+    return middle, middle - below, middle + above
 
 
 def _ahead_us(seen_us: float, years: Sequence[float]) -> float:

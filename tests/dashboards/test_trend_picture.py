@@ -44,6 +44,11 @@ def test_it_goes_on_to_where_it_meets_the_limit(bridge: Playbook) -> None:
     assert shown["middle"][-1] == pytest.approx(0.3, abs=1e-4)
     assert shown["at_us"][-1] - found.at_us[-1] == pytest.approx(reach.years * 365.25 * DAY_US)
     assert shown["low"][-1] < 0.3 < shown["high"][-1]
+    # The upper end of the band meets the limit on the first day of the interval that the condition tells.
+    years = (np.array(shown["at_us"]) - found.at_us[-1]) / (365.25 * DAY_US)
+    ahead = np.array([high is not None for high in shown["high"]])
+    high = np.array(shown["high"])[ahead].astype(float)
+    assert np.interp(0.3, high, years[ahead]) == pytest.approx(reach.low, rel=0.01)
     # Through the past it is the fitted line, without a band.
     assert shown["middle"][0] == pytest.approx(0.2, abs=0.002)
     assert shown["low"][: len(found.at_us)] == [None] * len(found.at_us)
