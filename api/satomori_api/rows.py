@@ -129,6 +129,7 @@ def alert_view(
         verdict=said.verdict if said else None,
         judged_by=said.given_by if said else None,
         judged_us=said.given_us if said else None,
+        judged_note=said.note if said else None,
         quiet=said is not None and is_quiet(said, row),
         inhibited_by=row.inhibited_by,
         historical=row.historical,

@@ -305,6 +305,7 @@ class AlertView:
     verdict: str | None
     judged_by: str | None
     judged_us: int | None
+    judged_note: str | None
     quiet: bool
     inhibited_by: int | None
     historical: bool

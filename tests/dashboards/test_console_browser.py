@@ -150,7 +150,10 @@ def test_after_an_earthquake_the_page_says_where_to_look_and_who_has(running: Ru
     expect(other.locator("li.look-place").first).to_contain_text("に確認: 異常なし", timeout=PATIENCE_S * 1000)
     expect(other.locator("li.look-place").first.get_by_role("button", name="要対応")).to_have_count(0)
     other.locator("li.look-place").first.get_by_role("button", name="取り消す").click()
-    expect(first.get_by_role("button", name="要対応")).to_have_count(1, timeout=PATIENCE_S * 1000)
+    first.get_by_role("button", name="要対応").click(timeout=PATIENCE_S * 1000)
+    page.locator("#alert-note").fill("支承にひび")
+    page.get_by_role("button", name="記録する").click()
+    expect(other.locator("li.look-place").first).to_contain_text("支承にひび", timeout=PATIENCE_S * 1000)
 
 
 @pytest.mark.parametrize("screen", SCREENS)
@@ -376,11 +379,16 @@ def test_a_false_alarm_is_said_seen_and_undone(
         lowered = page.locator(".sensitivity")
         expect(lowered).to_have_count(0)
         said.click()
+        page.locator("#alert-note").fill("清掃で扉を開けていた")
+        page.get_by_role("button", name="記録する").click()
         expect(said).to_have_attribute("aria-pressed", "true")
         expect(page.locator(".alert")).to_contain_text("管理者 が")
         expect(lowered).to_contain_text("感度を下げています: 河合トマト温室")
         expect(lowered).to_contain_text("危険の基準は変わりません")
         expect(lowered).to_contain_text("管理者 が")
+        expect(lowered).to_contain_text("清掃で扉を開けていた")
+        expect(page.locator(".alert")).to_contain_text("清掃で扉を開けていた")
+        expect(page.locator("form.dialog")).to_have_count(0)  # it shrinks away
         assert page.evaluate(BESIDE_THE_SCREEN) == []
         assert page.evaluate(TOO_SMALL_TO_TOUCH) == []
         lowered.get_by_role("button", name="取り消す").click()
@@ -388,6 +396,7 @@ def test_a_false_alarm_is_said_seen_and_undone(
         expect(said).to_have_attribute("aria-pressed", "false")
         known = page.locator(".judge").get_by_role("button", name="把握済み")
         known.click()
+        page.get_by_role("button", name="記録する").click()
         expect(page.locator(".alert .chip", has_text="把握済み")).to_have_count(1)
         known.click()  # pressing what was said takes it back
         expect(page.locator(".alert .chip", has_text="把握済み")).to_have_count(0)

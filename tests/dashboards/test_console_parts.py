@@ -106,7 +106,7 @@ def test_every_text_has_both_languages_and_the_same_places() -> None:
 # Beginnings of keys that pages end at run time.
 PUT_TOGETHER = (
     "age.", "alerts.acknowledged", "alerts.none_", "alerts.open", "alerts.resolved", "asset.range_", "assets.",
-    "cause.", "chart.", "devices.", "level.", "look.", "nav.", "operate.ended.",
+    "cause.", "chart.", "devices.", "judge.hint.", "level.", "look.", "nav.", "operate.ended.",
     "operate.reason.", "operate.state.", "priority.", "quality.", "reason.", "role.", "span.", "verdict.",
 )  # fmt: skip
 

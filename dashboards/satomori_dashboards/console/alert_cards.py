@@ -1,9 +1,7 @@
-"""Alerts as cards, with what people say of them and the dialog that acknowledges one: for inbox and asset's page."""
+"""Alerts as cards, acknowledged and judged with a note: for inbox and asset's page."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-
-from nicegui import background_tasks, ui
 
 from satomori_api.formatting import DEFAULT_ZONE, Language, moment
 from satomori_api.picture import told
@@ -12,11 +10,10 @@ from satomori_core.clock import now_us
 from satomori_core.vocabulary import Cause, Level
 from satomori_dashboards.console.formatting import age
 from satomori_dashboards.console.frame import Frame
-from satomori_dashboards.console.kit import Section, empty, level_badge, tag, words
+from satomori_dashboards.console.kit import Section, empty, level_badge, tag
+from satomori_dashboards.console.note_dialog import NoteDialog
 from satomori_dashboards.console.texts import named, text
 from satomori_store.feedback import Verdict
-
-NOTE_MOST = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +80,7 @@ def card_of(
         name = people.get(alert.judged_by or "", alert.judged_by or "–")
         said = text(language, f"verdict.{alert.verdict}")
         judged = text(language, "judge.by", name=name, time=when(alert.judged_us), verdict=said)
+        judged += f" – {alert.judged_note}" if alert.judged_note else ""
     verdicts: tuple[Verdict, ...] = ("true", "false") if alert.state == "resolved" else ("true", "false", "known")
     return Card(
         id=alert.id,
@@ -105,7 +103,7 @@ def card_of(
         may_acknowledge=may_acknowledge and alert.state == "open",
         finding_id=alert.finding_id,
         drawn=drawn,
-        verdict=alert.verdict,
+        verdict=None if alert.verdict == "known" and not alert.quiet else alert.verdict,  # it got worse since
         judged=judged,
         verdicts=verdicts if may_acknowledge else (),
     )
@@ -124,7 +122,7 @@ class AlertList:
         self._cards: dict[int, Section[Card]] = {}
         self._order: tuple[int, ...] | None = None
         self.box = tag("div", "alerts", aria_live="polite")
-        self._dialog = AcknowledgeDialog(frame)
+        self._dialog = NoteDialog(frame)
 
     def show(self, cards: Sequence[Card]) -> None:
         order = tuple(card.id for card in cards)
@@ -173,7 +171,7 @@ class AlertList:
                 if card.may_acknowledge:
                     label = word("alerts.acknowledge_label", text=f"{card.where} {card.text}"[:120])
                     button = tag("button", "btn main", text=word("alerts.acknowledge"), type="button", aria_label=label)
-                    button.on("click", lambda _, card=card: self._dialog.ask(card))
+                    button.on("click", lambda _: self._acknowledge(card))
             if card.verdicts:
                 self._draw_verdicts(card)
 
@@ -185,19 +183,35 @@ class AlertList:
             for verdict in card.verdicts:
                 pressed = "true" if card.verdict == verdict else "false"
                 button = tag("button", "segment", text=word(f"verdict.{verdict}"), type="button", aria_pressed=pressed)
-                button.on("click", lambda _, verdict=verdict: self._judge(card, verdict))
+                button.on("click", lambda _, verdict=verdict: self._say(card, verdict))
 
-    async def _judge(self, card: Card, verdict: Verdict) -> None:
-        gate, visit = self.frame.gate, self.frame.visit
+    def _acknowledge(self, card: Card) -> None:
+        gate, visit, word = self.frame.gate, self.frame.visit, self.frame.word
+
+        async def record(note: str | None) -> None:
+            await self.frame.carry_out(
+                lambda: gate.acknowledge(visit, card.id, note), lambda _: word("alerts.done"), word("alerts.conflict")
+            )
+
+        hint, button = word("alerts.note_hint"), word("alerts.confirm")
+        self._dialog.ask(word("alerts.acknowledge"), f"{card.where}: {card.text}", hint, button, record)
+
+    async def _say(self, card: Card, verdict: Verdict) -> None:
+        gate, visit, word = self.frame.gate, self.frame.visit, self.frame.word
         if card.verdict == verdict:
             await undo(self.frame, card.id)
             return
-        said = self.frame.word("judge.known_done") if verdict == "known" else ""
-        await self.frame.carry_out(
-            lambda: gate.judge(visit, card.id, verdict),
-            lambda found: said or found.effect,
-            self.frame.word("judge.conflict"),
-        )
+        said = word("judge.known_done") if verdict == "known" else ""
+
+        async def record(note: str | None) -> None:
+            await self.frame.carry_out(
+                lambda: gate.judge(visit, card.id, verdict, note),
+                lambda found: said or found.effect,
+                word("judge.conflict"),
+            )
+
+        title, hint = word(f"verdict.{verdict}"), word(f"judge.hint.{verdict}")
+        self._dialog.ask(title, f"{card.where}: {card.text}", hint, word("judge.confirm"), record)
 
     def _draw_picture(self, card: Card) -> None:
         """Fetched when it comes into sight, so that a long list costs a phone nothing; a touch opens it large."""
@@ -214,47 +228,6 @@ async def undo(frame: Frame, alert_id: int) -> None:
         lambda found: f"{frame.word('judge.undone')} {found.effect}",
         frame.word("judge.conflict"),
     )
-
-
-class AcknowledgeDialog:
-    """Asks for a note, then records that somebody takes care of it."""
-
-    def __init__(self, frame: Frame) -> None:
-        self.frame = frame
-        self._alert: int | None = None
-        word = frame.word
-        with ui.dialog() as self.dialog, tag("form", "dialog", role="dialog", aria_modal="true") as form:
-            tag("h2", text=word("alerts.acknowledge"))
-            self.what = words("p", "", "")
-            with tag("div", "field"):
-                tag("label", text=word("alerts.note"), for_="alert-note")
-                self.note = ui.textarea().props(f"outlined autogrow maxlength={NOTE_MOST}").props("for=alert-note")
-                tag("span", "quiet", text=word("alerts.note_hint"))
-            with tag("div", "dialog-foot"):
-                cancel = tag("button", "btn", text=word("alerts.cancel"), type="button")
-                cancel.on("click", self.close)
-                tag("button", "btn main", text=word("alerts.confirm"), type="submit")
-        form.on("submit.prevent", lambda _: background_tasks.create(self.confirm(), context=form))
-
-    def ask(self, card: Card) -> None:
-        self._alert = card.id
-        self.what.text = f"{card.where}: {card.text}"
-        self.note.value = ""
-        self.dialog.value = True
-
-    def close(self) -> None:
-        self.dialog.value = False
-
-    async def confirm(self) -> None:
-        alert, self._alert = self._alert, None  # a second press of the button finds nothing to do
-        if alert is None:
-            return
-        self.close()
-        note = (self.note.value or "").strip()[:NOTE_MOST] or None
-        gate, visit, word = self.frame.gate, self.frame.visit, self.frame.word
-        await self.frame.carry_out(
-            lambda: gate.acknowledge(visit, alert, note), lambda _: word("alerts.done"), word("alerts.conflict")
-        )
 
 
 def cards_of(frame: Frame, alerts: Sequence[AlertView], zones: Mapping[str, str] | None = None) -> tuple[Card, ...]:

@@ -80,10 +80,10 @@ class Gate:
         """Raise ConflictError, ForbiddenError or NotFoundError."""
         return self.queries.acknowledge(visit.viewer, alert_id, note)
 
-    def judge(self, visit: Visit, alert_id: int, verdict: Verdict) -> FeedbackView:
+    def judge(self, visit: Visit, alert_id: int, verdict: Verdict, note: str | None) -> FeedbackView:
         """Raise ConflictError, ForbiddenError or NotFoundError."""
         self._require_valid(visit)
-        return self.queries.judging.judge(visit.viewer, alert_id, verdict)
+        return self.queries.judging.judge(visit.viewer, alert_id, verdict, note)
 
     def unjudge(self, visit: Visit, alert_id: int) -> FeedbackView:
         """Raise as `judge` does."""
@@ -95,10 +95,12 @@ class Gate:
         self._require_valid(visit)
         return self.queries.looking.tell(visit.viewer, told)
 
-    def looked(self, visit: Visit, event_id: str, asset_id: str, result: Result | None) -> LookView:
+    def looked(
+        self, visit: Visit, event_id: str, asset_id: str, result: Result | None, note: str | None = None
+    ) -> LookView:
         """Raise ConflictError, ForbiddenError or NotFoundError."""
         self._require_valid(visit)
-        return self.queries.looking.looked(visit.viewer, event_id, asset_id, result)
+        return self.queries.looking.looked(visit.viewer, event_id, asset_id, result, note)
 
     def playbooks(self) -> Playbooks | None:
         """The limits as they are now; None where they can't be read, so that a slip in one leaves the pages whole."""

@@ -16,6 +16,7 @@ from satomori_dashboards.console.frame import Frame, to_login, visiting
 from satomori_dashboards.console.gate import Gate, Town
 from satomori_dashboards.console.kit import Section, empty, glyph, tag
 from satomori_dashboards.console.look_form import KINDS, TellForm
+from satomori_dashboards.console.note_dialog import NoteDialog
 from satomori_dashboards.console.region_map import Marker, RegionMap
 from satomori_dashboards.console.texts import class_word, named, text
 from satomori_store.access import ForbiddenError
@@ -160,6 +161,7 @@ class LookPage:
             self.map.props["role"] = "application"
             tag("p", "legend", text=word("look.legend"))
         self.places = Section(self.draw_places, "section", "card", waiting=4)
+        self._dialog = NoteDialog(self.frame)
 
     async def _tell(self, told: Mapping[str, Any]) -> bool:
         """Two people who tell of the same earthquake tell of two events: the list shows both, and by whom."""
@@ -245,15 +247,28 @@ class LookPage:
                 for result in results:
                     shown = self.frame.word(f"look.{result or 'undo'}")
                     button = tag("button", "btn", text=shown, type="button", aria_label=f"{place.name}: {shown}")
-                    button.on("click", lambda _, result=result: self._looked(place.asset, result))
+                    button.on("click", lambda _, result=result: self._looked(place, result))
 
-    async def _looked(self, asset: str, result: Result | None) -> None:
+    async def _looked(self, place: Place, result: Result | None) -> None:
+        """What needs work may be described; that nothing is wrong is said with one touch."""
         frame, event = self.frame, self.chosen
-        await frame.carry_out(
-            lambda: frame.gate.looked(frame.visit, event, asset, result),
-            lambda _: frame.word("look.kept"),
-            frame.word("look.conflict"),
-        )
+
+        async def record(note: str | None) -> None:
+            await frame.carry_out(
+                lambda: frame.gate.looked(frame.visit, event, place.asset, result, note),
+                lambda _: frame.word("look.kept"),
+                frame.word("look.conflict"),
+            )
+
+        if result == "needs_work":
+            title, hint, button = (
+                frame.word("look.needs_work"),
+                frame.word("look.note_hint"),
+                frame.word("judge.confirm"),
+            )
+            self._dialog.ask(title, place.name, hint, button, record)
+        else:
+            await record(None)
 
 
 def add_look_page(gate: Gate) -> None:
