@@ -54,9 +54,14 @@ def leaving(class_: str) -> tuple[float, ...]:
 
 
 def test_the_packages_rates_reproduce_what_their_sources_publish() -> None:
-    """3 % of bridges (4 in I to 5 in II) and 22 % of tunnels (in II) at III in 5 years; half of sewers after 47."""
-    bridges = hazard_transition(leaving("bridge"), 5)[:2, 2:].sum(axis=1)
-    assert round(float(np.average(bridges, weights=(4, 5))), 3) == 0.03
+    """At III in 5 years 3 % of bridges (41 in I to 49 in II), 9 % in snow (31 to 57), 22 % of tunnels (in II).
+
+    Half of sewers are at 緊急度 II after 47 years.
+    """
+    snow = BOOK.of("", "bridge", {"environment": "積雪"})[1].leaving
+    for rates, share, mix in ((leaving("bridge"), 0.03, (41, 49)), (snow, 0.09, (31, 57))):
+        worse = hazard_transition(rates, 5)[:2, 2:].sum(axis=1)
+        assert round(float(np.average(worse, weights=mix)), 3) == share
     assert round(float(hazard_transition(leaving("tunnel"), 5)[1, 2:].sum()), 2) == 0.22
     assert round(float(hazard_transition(leaving("sewer_span"), 47)[0, 2:].sum()), 2) == 0.5
     assert BOOK.of("", "slope", {}) == ("general", TEXTBOOK)
@@ -164,6 +169,24 @@ def test_a_towns_inspections_count_for_all_its_bridges(region: Region) -> None:
     assert (found.rating, found.unread, found.ageing[0].pairs) == ("II", ("soon I",), 9)
     assert found.ageing[0].chance > 2 * alone[0].chance
     assert "自治体の点検9組で補正" in ageing_text(found.ageing[0])[0]
+
+
+def test_years_since_the_last_inspection_count() -> None:
+    """II four years ago is by now likelier at III than II today; whole years count, and none before the inspection."""
+    today, earlier = (expect(1, None, fit(TEXTBOOK), since_years=years)[0] for years in (0.0, 4.9))
+    assert (today.inspected_years, earlier.inspected_years) == (0, 4)
+    assert earlier.chance == pytest.approx(1 - np.exp(-0.05 * 9))
+    assert "4年前の点検の健全度と" in ageing_text(earlier)[0]
+    assert "from its rating 4 years ago and" in ageing_text(earlier)[1]
+
+
+@pytest.mark.parametrize(("rating", "years"), [("II", 2), ("III", 0)])
+def test_an_inspection_dates_the_rating_that_agrees_with_it(region: Region, rating: str, years: int) -> None:
+    """Of another rating in the ledger it is not known since when it holds."""
+    ledger = {"健全度": rating, "inspections": "2019-05-01 I; 2024-05-01 II"}
+    region.add_asset("bridge", "bridge", ["tilt"], interval_s=3600, attributes=ledger)
+    (found,) = conditions(region.registry, region.store, load_structures(region.registry), NOON_US)
+    assert (found.rating, found.ageing[0].inspected_years) == (rating, years)
 
 
 def test_a_sewer_span_goes_from_its_urgency(region: Region) -> None:

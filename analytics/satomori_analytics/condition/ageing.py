@@ -34,6 +34,7 @@ class Ageing:
     """In so many years: the chance (with its 90 % band) of `reached` or worse, from `start`, known by `basis`.
 
     By rates of `source` (`rates_ja`, `rates_en` in short) and so many `pairs` of the municipality's own inspections.
+    `inspected_years`: so long ago it was rated so, where that is known.
     """
 
     years: int
@@ -48,6 +49,7 @@ class Ageing:
     rates_en: str
     source: str
     pairs: int
+    inspected_years: int = 0
 
 
 def rating_of(attributes: Mapping[str, Any]) -> str | None:
@@ -71,20 +73,24 @@ def _fitted(rates: Rates, pairs: tuple[Pair, ...]) -> Fitted:
     return Fitted(rates, len(pairs), tuple(log_theta.tolist()), tuple(map(tuple, covariance.tolist())))
 
 
-def expect(state: int | None, age_years: float | None, fitted: Fitted, scale: Scale = "health") -> list[Ageing]:
+def expect(
+    state: int | None, age_years: float | None, fitted: Fitted, scale: Scale = "health", *, since_years: float = 0.0
+) -> list[Ageing]:  # fmt: skip
     """From its state (0 is the best); without one from its age, as if built in the best. Empty where nothing is known.
 
+    `since_years`: so long ago that state was seen; whole years count.
     The two best are followed until the third, where repair is called for; the third until the worst.
     """
     if state == 3 or (state is None and age_years is None):
         return []
     start = state or 0
     reached = 3 if start == 2 else 2
-    basis, elapsed = ("age", float(age_years or 0)) if state is None else ("rating", 0.0)
+    basis, elapsed = ("age", float(age_years or 0)) if state is None else ("rating", float(int(since_years)))
     names, rates = STATES[scale], fitted.rates
     return [
         Ageing(years, names[start], names[reached], *_chance(fitted, start, reached, elapsed + years), basis, scale,
-               rates.ja, rates.en, rates.source, fitted.pairs)
+               rates.ja, rates.en, rates.source, fitted.pairs,
+               int(elapsed) if state is not None else 0)
         for years in YEARS
     ]  # fmt: skip
 

@@ -13,7 +13,7 @@ from typing import Any
 
 RECORDS = ("inspections", "点検履歴")
 _RECORD = re.compile(r"(\d{4})(?:[-/.](\d{1,2})(?:[-/.](\d{1,2}))?)?[\s:]+(\S+)")
-_YEAR_D = 365.25
+YEAR_D = 365.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def _record(text: str, states: Sequence[str]) -> Record | None:
 def pairs_of(records: Sequence[Record]) -> list[Pair]:
     """Of records by date each with the next; not those that got better, which were repaired between."""
     return [
-        Pair(one.state, other.state, (other.on - one.on).days / _YEAR_D)
+        Pair(one.state, other.state, (other.on - one.on).days / YEAR_D)
         for one, other in pairwise(records)
         if other.state >= one.state and other.on > one.on
     ]

@@ -14,7 +14,7 @@ from satomori_analytics.condition.kept import Kept, load_kept, undrawn
 from satomori_analytics.condition.measured import CLASSES, FREQUENCY, Days, Measured, measure
 from satomori_analytics.condition.rates import Ratebook, Rates, load_rates
 from satomori_analytics.condition.reach import Reach, reaches
-from satomori_analytics.condition.records import Pair, pairs_of, records_of
+from satomori_analytics.condition.records import YEAR_D, Pair, pairs_of, records_of
 from satomori_analytics.condition.reference import Reference
 from satomori_analytics.condition.urgency import likely, sewer_urgency_of, urgency_of
 from satomori_analytics.condition.wanted import missing, number_of
@@ -94,7 +94,7 @@ def conditions(
             days = replace(days, reference=_reference_of(days, kept.get(asset.id)))
             said = Kept(until_us, tuple(measure(asset.class_, days)), tuple(days.columns), days.reference)
         limits = None if playbooks is None else playbooks.of(asset.class_, asset.municipality_id)
-        found.append(_condition(asset, said, to_datetime(now_us).year, fits.of(asset), limits))
+        found.append(_condition(asset, said, now_us, fits.of(asset), limits))
     return found
 
 
@@ -141,7 +141,7 @@ def _scale(class_: str) -> Scale:
     return "sewer" if class_ == "sewer_span" else "health"
 
 
-def _condition(asset: Asset, said: Kept, year: int, fitted: Fitted, playbook: Playbook | None) -> Condition:
+def _condition(asset: Asset, said: Kept, now_us: int, fitted: Fitted, playbook: Playbook | None) -> Condition:
     scale = _scale(asset.class_)
     states = STATES[scale]
     records, unread = records_of(asset.attributes, states)
@@ -150,10 +150,14 @@ def _condition(asset: Asset, said: Kept, year: int, fitted: Fitted, playbook: Pl
     if rating is None and scale == "health" and records:
         rating = states[records[-1].state]
     known = rating if scale == "health" else sewer
-    age = None if asset.built_year is None else max(year - asset.built_year, 0)
+    state = None if known is None else states.index(known)
+    today = to_datetime(now_us).date()
+    age = None if asset.built_year is None else max(today.year - asset.built_year, 0)
+    seen = records[-1] if records and records[-1].state == state else None
+    since_years = 0.0 if seen is None else max((today - seen.on).days / YEAR_D, 0.0)
     return Condition(
         asset.id, asset.class_, asset.municipality_id, rating, sewer, urgency_of(rating, sewer, measured),
-        asset.built_year, measured, tuple(expect(None if known is None else states.index(known), age, fitted, scale)),
+        asset.built_year, measured, tuple(expect(state, age, fitted, scale, since_years=since_years)),
         tuple(reach for found in measured for reach in reaches(found, playbook, asset.attributes)), tuple(unread),
         tuple(missing(asset.class_, said.columns, asset.attributes)), said.until_us,
     )  # fmt: skip
