@@ -19,13 +19,13 @@ from sqlalchemy import Engine
 
 from satomori_analytics.episodes import Episode
 from satomori_analytics.findings import Judged, Standing, keep, load_standing
-from satomori_analytics.playbook import Playbook, Playbooks, Watch
+from satomori_analytics.playbook import Derived, Playbook, Playbooks, Watch
 from satomori_analytics.pools import Here, Job, Pool, by_group
-from satomori_analytics.redundancy import peers_of
+from satomori_analytics.redundancy import by_class, peers_of
 from satomori_analytics.sensitivity import more_lookback_s
 from satomori_analytics.settings import AnalyticsSettings
 from satomori_analytics.silence import Heard, judge_silence, with_picture
-from satomori_analytics.slow import Aggregates, Due, Item, References, Slow, What, items_of
+from satomori_analytics.slow import Due, Item, Slow, What, items_of
 from satomori_analytics.standing_silence import SilenceKeeper
 from satomori_analytics.views import Series
 from satomori_analytics.work import Task, do
@@ -111,13 +111,13 @@ class Analyst:
         """`folder`: where the detectors' references lie. `pool`: who judges; None: this process."""
         self._registry, self._ledger, self._store = registry, ledger, store
         self._playbooks, self._settings, self._pool = playbooks, settings, pool or Here()
-        self._slow = Slow(
-            store, Aggregates(store), References(folder), settings.false_alarms_per_asset_month, Aggregates(store)
-        )
+        self._slow = Slow.of(store, folder, settings.false_alarms_per_asset_month)
         self._waiting: dict[Item, _Waiting] = {}
         self._judged_until: dict[Item, int] = {}
         self._version = -1
         self._world = World({}, {}, {})
+        self._like: Mapping[str, Sequence[WatchedAsset]] = {}
+        self._peers: dict[tuple[str, float], Mapping[int, Sequence[Stream]]] = {}
         self._said = -1
         self._steps: dict[str, dict[str, int]] = {}
         self._heard: dict[int, int] = {}
@@ -138,6 +138,7 @@ class Analyst:
         self._reload(now_us)
         self._resume()
         changes = self._missed(now_us) or self._ledger.changes_after(self._cursor, self._settings.changes_per_round)
+        self._slow.forget((change.datastream, change.from_us) for change in changes)
         done.changes = len(changes)
         done.backlog = len(changes) == self._settings.changes_per_round
         old_us = now_us - self._settings.historical_after_s * 1_000_000
@@ -189,6 +190,7 @@ class Analyst:
             marks = [mark for outcome in part for mark in outcome.marks]
             if marks:
                 self._store.write_qc(marks)
+                self._slow.forget((mark.datastream, mark.observed_at_us) for mark in marks)
             done.marks += len(marks)
             done.findings += self._keep([judged for outcome in part for judged in outcome.judged], now_us)
 
@@ -299,8 +301,7 @@ class Analyst:
             job = None
             if asset is not None and playbook is not None:
                 standing = load_standing(self._registry, [asset.id], waiting.touched[0]).get(asset.id, [])
-                near_km = waiting.what.shared_within_km if isinstance(waiting.what, Watch) else math.inf
-                peers = peers_of(self._world, asset, near_km)
+                peers = self._peers_of(asset, waiting.what)
                 due = Due(item, waiting.what, asset, playbook, waiting.touched, tuple(standing), peers)
                 job = self._slow.prepare(due)
             if job is None:
@@ -309,6 +310,16 @@ class Analyst:
             begun.append(item)
             first = False
             yield job
+
+    def _peers_of(self, asset: WatchedAsset, what: What) -> Mapping[int, Sequence[Stream]]:
+        """None for what looks at no neighbours. Looked for once for each state of the registry."""
+        within_km = what.shared_within_km if isinstance(what, Watch) else math.inf
+        if isinstance(what, Derived) or not within_km:
+            return {}
+        if (asset.id, within_km) not in self._peers:
+            self._like = self._like or by_class(self._world)
+            self._peers[asset.id, within_km] = peers_of(self._like[asset.class_], asset, within_km)
+        return self._peers[asset.id, within_km]
 
     # ------------------------------------------------------------------ silence
 
@@ -361,7 +372,7 @@ class Analyst:
             self._world = with_sensitivity(self._world, self._steps)
             log.info("sensitivity read", assets=len(self._steps))
         if version != self._version:
-            self._version = version
+            self._version, self._like, self._peers = version, {}, {}
             self._world = with_sensitivity(load_world(self._registry, now_us), self._steps)
             self._hear_latest()
             log.info(

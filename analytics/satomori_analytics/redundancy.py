@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -103,20 +104,35 @@ class Neighbourhood:
         return View(self.asset, quantity_of(stream), self.hours.at_us, evidence.daily(self.mean([stream]))[:, 0])
 
 
-def peers_of(world: World, asset: WatchedAsset, within_km: float = math.inf) -> dict[int, tuple[Stream, ...]]:
-    """The same metric of the class's other assets: those of the same municipality first."""
-    like = [
-        other for other in world.assets.values()
-        if other.class_ == asset.class_ and other.id != asset.id
-        and (within_km == math.inf
-             or distance_km(asset.latitude, asset.longitude, other.latitude, other.longitude) <= within_km)
-    ]  # fmt: skip
-    like.sort(key=lambda other: (other.municipality != asset.municipality, other.id))
-    newest = [{stream.metric: stream for stream in other.streams} for other in like]
-    return {
-        stream.id: tuple(of[stream.metric] for of in newest if stream.metric in of)[:PEERS_MAX]
-        for stream in asset.streams
-    }
+def by_class(world: World) -> dict[str, list[WatchedAsset]]:
+    """Assets of each class, by id."""
+    found: dict[str, list[WatchedAsset]] = {}
+    for _, asset in sorted(world.assets.items()):
+        found.setdefault(asset.class_, []).append(asset)
+    return found
+
+
+def peers_of(
+    like: Sequence[WatchedAsset], asset: WatchedAsset, within_km: float = math.inf
+) -> dict[int, tuple[Stream, ...]]:  # fmt: skip
+    """The same metric of others of its class (`like`), the first few: those of the same municipality, then the rest."""
+
+    def is_near(other: WatchedAsset) -> bool:
+        return other.id != asset.id and (
+            within_km == math.inf
+            or distance_km(asset.latitude, asset.longitude, other.latitude, other.longitude) <= within_km
+        )
+
+    of_municipality = (other for other in like if other.municipality == asset.municipality)
+    rest = (other for other in like if other.municipality != asset.municipality)
+    metrics = {stream.metric for stream in asset.streams}
+    found: dict[str, list[Stream]] = {metric: [] for metric in metrics}
+    for other in filter(is_near, chain(of_municipality, rest)):
+        for metric, newest in {stream.metric: stream for stream in other.streams if stream.metric in metrics}.items():
+            found[metric].append(newest)
+        if all(len(streams) >= PEERS_MAX for streams in found.values()):
+            break
+    return {stream.id: tuple(found[stream.metric][:PEERS_MAX]) for stream in asset.streams}
 
 
 def fingerprints(asset: WatchedAsset) -> frozenset[str]:

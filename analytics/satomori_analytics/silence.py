@@ -37,10 +37,10 @@ def judge_silence(world: World, playbooks: Playbooks, heard: Heard, now_us: int)
     found = [
         _gateway(world, gateway, by_gateway.get(gateway.id, ()), heard, now_us) for gateway in world.gateways.values()
     ]
+    # A gateway is known to have listened until the newest value that came through it.
+    newest_us = {name: max(heard.streams.get(s.id, 0) for s in behind) for name, behind in by_gateway.items()}
     for streams in by_device.values():
-        neighbours = by_gateway.get(streams[0].gateway or "", ())
-        # A gateway is known to have listened until the newest value that came through it.
-        witness_us = max((heard.streams.get(s.id, 0) for s in neighbours), default=now_us)
+        witness_us = newest_us.get(streams[0].gateway or "", now_us)
         found += _device(world, playbooks, streams, heard, (min(witness_us, now_us), now_us))
     lasting = (_as_sensitive(world, episode, now_us) for episode in found if episode is not None)
     return {episode.subject.fingerprint: episode for episode in lasting if episode is not None}

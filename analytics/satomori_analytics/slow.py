@@ -6,11 +6,11 @@ They wait in a queue until the fresh data are judged, and are done a few at a ti
 import contextlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -59,28 +59,54 @@ class Item:
     stream: int | None = None
 
 
+@dataclass(slots=True)
+class _Known:
+    """All whole buckets in from…until that are in the store."""
+
+    from_us: int
+    until_us: int
+    times: Times
+    values: Floats
+
+
 class Aggregates:
-    """Aggregated series as read so far; only the part that was touched is read again. Bounded by what is watched."""
+    """Aggregated series as read so far; only what is new or was touched since is read. Bounded by what is watched."""
 
     def __init__(self, store: ObservationStore) -> None:
         self._store = store
-        # From where on it was read, and what there was.
-        self._known: dict[tuple[int, int, Aggregate], tuple[int, Times, Floats]] = {}
+        self._known: dict[int, dict[tuple[int, Aggregate], _Known]] = {}
+
+    def forget(self, stream: int, from_us: int) -> None:
+        """Its observations or their qc have changed from there on."""
+        for (every_us, _), known in self._known.get(stream, {}).items():
+            known.until_us = max(min(known.until_us, from_us // every_us * every_us), known.from_us)
+            before = known.times < known.until_us
+            known.times, known.values = known.times[before], known.values[before]
 
     def read(
-        self, stream: int, every_us: int, aggregate: Aggregate, window: tuple[int, int], touched_us: int
-    ) -> tuple[Times, Floats]:
-        """Whole buckets in the window. What lies before `touched_us` is as it was when last read."""
-        key = (stream, every_us, aggregate)
+        self, stream: int, every_us: int, aggregate: Aggregate, window: tuple[int, int]
+    ) -> tuple[Times, Floats]:  # fmt: skip
+        """Whole buckets in the window. What lies before it is not held any longer."""
         start, end = window[0] // every_us * every_us, window[1] // every_us * every_us
-        read_from, times, values = self._known.get(key, (end, np.empty(0, np.int64), np.empty(0)))
-        fresh = touched_us // every_us * every_us if read_from <= start else start
-        keep = (times >= start) & (times < fresh)
-        columns = self._store.read([stream], max(fresh, start), end, every_us, aggregate)
-        times = np.concatenate([times[keep], columns.observed_at_us])
-        values = np.concatenate([values[keep], columns.value])
-        self._known[key] = start, times, values
-        return times, values
+        of_stream = self._known.setdefault(stream, {})
+        known = of_stream.get((every_us, aggregate))
+        if known is None or known.until_us < start or known.from_us > end:
+            known = of_stream[every_us, aggregate] = _Known(start, start, np.empty(0, np.int64), np.empty(0))
+        times, values = [known.times], [known.values]
+        if start < known.from_us:
+            head = self._store.read([stream], start, known.from_us, every_us, aggregate)
+            times.insert(0, head.observed_at_us)
+            values.insert(0, head.value)
+        if known.until_us < end:
+            tail = self._store.read([stream], known.until_us, end, every_us, aggregate)
+            times.append(tail.observed_at_us)
+            values.append(tail.value)
+        known.times, known.values = np.concatenate(times), np.concatenate(values)
+        held = known.times >= start
+        known.times, known.values = known.times[held], known.values[held]
+        known.from_us, known.until_us = start, max(known.until_us, end)
+        asked = known.times < end
+        return known.times[asked], known.values[asked]
 
 
 class References:
@@ -240,11 +266,21 @@ class Slow:
     """Reads what a judgement needs and no more, and gives it as a job for any process."""
 
     store: ObservationStore
-    aggregates: Aggregates
     references: References
     false_alarms_per_asset_month: float
-    # Apart from the others, whose windows are longer.
+    aggregates: Aggregates
+    # Of neighbours too, over other windows: apart, so that neither makes the other read anew.
     neighbours: Aggregates
+
+    @classmethod
+    def of(cls, store: ObservationStore, folder: Path, false_alarms_per_asset_month: float) -> Self:
+        return cls(store, References(folder), false_alarms_per_asset_month, Aggregates(store), Aggregates(store))
+
+    def forget(self, touched: Iterable[tuple[int, int]]) -> None:
+        """(datastream, from when on): what was read of it is out of date."""
+        for stream, from_us in touched:
+            self.aggregates.forget(stream, from_us)
+            self.neighbours.forget(stream, from_us)
 
     def prepare(self, due: Due) -> Job | None:
         """None where there is nothing to say yet."""
@@ -265,7 +301,7 @@ class Slow:
             if stream is None:
                 return None
             aggregate = derived.aggregates.get(argument, derived.aggregate)
-            times, values = self.aggregates.read(stream.id, every_us, aggregate, due.window, due.touched[0])
+            times, values = self.aggregates.read(stream.id, every_us, aggregate, due.window)
             # A bucket is known at its end.
             inputs[metric] = (times + every_us, values, float(max(derived.every_s, stream.interval_s)))
         task = Task(due.asset, due.playbook, {}, {}, due.window[1], due.standing)
@@ -274,12 +310,11 @@ class Slow:
     def _redundancy(self, due: Due) -> Job:
         streams = {s.id: s for s in (*due.asset.streams, *(p for peers in due.peers.values() for p in peers))}
         until_us = due.touched[1] + 1
-        window, touched_us = (due.window[0], until_us), due.touched[0] - DAY_US
+        window = (due.window[0], until_us)
         columns = []
         for number in streams:
             (at_us, mean), (_, high), (_, low) = (
-                self.aggregates.read(number, HOUR_US, aggregate, window, touched_us)
-                for aggregate in ("mean", "max", "min")
+                self.neighbours.read(number, HOUR_US, aggregate, window) for aggregate in ("mean", "max", "min")
             )
             columns.append((at_us, mean, high - low))
         column = {number: place for place, number in enumerate(streams)}
@@ -294,7 +329,7 @@ class Slow:
         watched = Watched(due.asset, due.item.name, watch, key_of(due.asset, quantity), self._share(due, watch))
         window, told = due.window, (due.touched[0], due.window[1])
         if window[0] + _ROLL_US > due.touched[0] - _LEAD_US:  # too short a past to keep anything of
-            at_us, values = self._values(stream, watch, window, due.touched[0])
+            at_us, values = self._values(stream, watch, window)
             if not len(at_us):
                 return None
             judge = partial(judge_alone, watched, View(due.asset, quantity, at_us, values))
@@ -305,7 +340,7 @@ class Slow:
         states = self.references.states(_key(due.item), identity)
         known = next((s for s in reversed(states) if window[0] <= s["until_us"] + 1 <= start_us), None)
         from_us = window[0] // every_us * every_us if known is None else known["until_us"] + 1
-        at_us, values = self._values(stream, watch, (from_us, window[1]), due.touched[0])
+        at_us, values = self._values(stream, watch, (from_us, window[1]))
         if not len(at_us):
             return None
         late = any(s["until_us"] >= touched_us for s in states)
@@ -328,7 +363,7 @@ class Slow:
         every_us = watch.every_s * 1_000_000
         window = (due.touched[0] - _LEAD_US - (PAST_DAYS + 1) * DAY_US, due.window[1])
         columns = [
-            self.neighbours.read(number, every_us, "mean", window, due.touched[0] - DAY_US)
+            self.neighbours.read(number, every_us, "mean", window)
             for number in (stream.id, *(peer.id for peer in peers))
         ]
         return around(every_us, columns, *window)
@@ -371,11 +406,11 @@ class Slow:
         if watched.build_learned().adapts:
             if start_us - next_us > watch.history_s * 1_000_000:
                 passed_until_us = min(start_us, (next_us // every_us + _ROLL_ROWS_MAX) * every_us) - 1
-                passed = self._rows(streams, watch, (next_us, passed_until_us + 1), next_us)
+                passed = self._rows(streams, watch, (next_us, passed_until_us + 1))
                 gap = passed_until_us + 1 < start_us
             else:
                 start_us, gap = next_us, False
-        rows = self._rows(streams, watch, (start_us, due.window[1]), start_us)
+        rows = self._rows(streams, watch, (start_us, due.window[1]))
         open_since = (
             s.on.get("score") for s in due.standing if s.fingerprint == watched.fingerprint and s.until_us is None
         )
@@ -395,32 +430,34 @@ class Slow:
         if flow is None:
             return None
         streams = [flow, *(stream for stream in due.asset.streams if stream.metric in watch.on[1:])]
-        rows = self._rows(streams, watch, due.window, due.touched[0])
+        rows = self._rows(streams, watch, due.window)
         watched = Watched(due.asset, due.item.name, watch, due.asset.id, self._share(due, watch))
         judge = partial(judge_leaks, watched, [quantity_of(stream) for stream in streams], rows)
         return partial(_do_watch, watched, (due.touched[0], due.window[1]), judge)
 
     def _learn(self, watched: Watched, streams: Sequence[Stream], until_us: int) -> dict[str, Any] | None:
-        """From the first rows that are in the store, day after day until there are enough of them."""
+        """From the first rows in the store: of the hours that may hold enough of them, then of twice as many."""
         ids, end_us = [stream.id for stream in streams], until_us + 1
-        counted = self.store.read(ids, until_us - _REFERENCE_DAYS_MAX * DAY_US, end_us, DAY_US, "count")
-        days = np.unique(counted.observed_at_us).tolist()
-        for day_end_us in [day + DAY_US for day in days]:
-            rows = self._rows(streams, watched.watch, (days[0], min(day_end_us, end_us)), days[0])
-            learned = learn(watched, rows)
-            if learned is not None:
-                return learned
+        counted = self.store.read(ids, until_us - _REFERENCE_DAYS_MAX * DAY_US, end_us, HOUR_US, "count")
+        hours, place = np.unique(counted.observed_at_us, return_inverse=True)
+        enough = watched.build_learned().learn_rows
+        # Each observation may be a row of its own.
+        tried = int(np.searchsorted(np.cumsum(np.bincount(place, counted.value)), enough)) + 1
+        while tried <= len(hours):
+            rows = self._rows(streams, watched.watch, (int(hours[0]), min(int(hours[tried - 1]) + HOUR_US, end_us)))
+            # The last row may lack what came in the next hour.
+            if len(rows.at_us) > enough or tried == len(hours):
+                return learn(watched, rows)
+            tried = min(2 * tried, len(hours))
         return None
 
-    def _rows(self, streams: Sequence[Stream], watch: Watch, window: tuple[int, int], touched_us: int) -> Rows:
-        channels = [self._values(stream, watch, window, touched_us) for stream in streams]
+    def _rows(self, streams: Sequence[Stream], watch: Watch, window: tuple[int, int]) -> Rows:
+        channels = [self._values(stream, watch, window) for stream in streams]
         return to_rows(channels, float(watch.every_s or min(stream.interval_s for stream in streams)))
 
-    def _values(
-        self, stream: Stream, watch: Watch, window: tuple[int, int], touched_us: int
-    ) -> tuple[Times, Floats]:  # fmt: skip
+    def _values(self, stream: Stream, watch: Watch, window: tuple[int, int]) -> tuple[Times, Floats]:
         if watch.every_s:
-            return self.aggregates.read(stream.id, watch.every_s * 1_000_000, "mean", window, touched_us)
+            return self.aggregates.read(stream.id, watch.every_s * 1_000_000, "mean", window)
         columns = self.store.read([stream.id], *window)
         good = (columns.quality < Quality.FAIL) & (columns.qc < Quality.FAIL)
         return columns.observed_at_us, np.where(good, columns.value, np.nan)
