@@ -37,8 +37,9 @@ def broker(invocation: Invocation) -> None:
 @common_options
 def ingest(invocation: Invocation) -> None:
     """Take messages from the broker, check and store them, acknowledge them."""
-    from satomori_ingest.service import Service, open_stores
+    from satomori_ingest.service import Service
     from satomori_ingest.settings import load_ingest
+    from satomori_ingest.stores import open_stores
 
     settings = load_ingest(invocation.config)
     address = broker_address(load_broker(invocation.config), mqtt5=settings.protocol == "5")
@@ -121,8 +122,8 @@ def replay_(
 ) -> None:
     """Send records through the pipeline again, by their ids or by what they have in common."""
     from satomori_ingest.quarantine import replay
-    from satomori_ingest.service import make_pipeline, open_stores
     from satomori_ingest.settings import load_ingest
+    from satomori_ingest.stores import make_pipeline, open_stores
 
     if not (ids or everything or reason or gateway or device):
         raise click.UsageError("name ids, or --reason, --gateway, --device, or --all")

@@ -19,8 +19,8 @@ from satomori_core.clock import now_us
 from satomori_core.logs import configure_logs
 from satomori_ingest.decoders.senml import SenmlDecoder
 from satomori_ingest.protocol import Message
-from satomori_ingest.service import make_pipeline, open_stores
 from satomori_ingest.settings import IngestSettings
+from satomori_ingest.stores import make_pipeline, open_stores
 from satomori_store.lines import Identity, encode_rows, head_of
 from satomori_store.port import Rows
 from support.figures import Figure, compared, held, plain, processor_s

@@ -17,12 +17,13 @@ from campaign.lines import RESET_EVERY_S, Line, Mode
 from campaign.parts import Clock, Disk, Dropped, Program, now_s, sensors, small_disk
 from campaign.plan import EDGES, Fault, Stored
 from campaign.sensors import FRAME_METRIC, FRAME_NODE
-from satomori_ingest.service import Stores, open_stores
+from satomori_ingest.stores import Stores, open_stores
 from satomori_store.lookup import load_lookup
 from support.influx import Influx, influx_server
 from support.mosquitto import Mosquitto, mosquitto
 from support.postgres import Postgres, postgres_server
 from support.running import satomori
+from support.small_registry import TOWN, asset, datastream, device, gateway
 
 # A plain count in the catalogue, wide enough for a sensor that counts.
 METRIC, UNIT = "bus_errors", "{count}"
@@ -328,8 +329,8 @@ class World:
         }
         stored: dict[str, Counter[int]] = {device: Counter() for device in DEVICES}
         columns = self._stores.observations.read(list(numbers), -(2**60), 2**61)
-        for datastream, value in zip(columns.datastream.tolist(), columns.value.tolist(), strict=True):
-            stored[numbers[datastream]][int(value)] += 1
+        for key, value in zip(columns.datastream.tolist(), columns.value.tolist(), strict=True):
+            stored[numbers[key]][int(value)] += 1
         aside: dict[str, Counter[int]] = {device: Counter() for device in DEVICES}
         for entry in ledger.quarantine(10**6):
             for record in json.loads(entry.row.payload):
@@ -366,39 +367,10 @@ def _damage(path: Path, chance: random.Random) -> None:
 
 def _registry() -> str:
     """A town with one site; each edge a gateway with its devices, each device one datastream."""
-    parts = [
-        """
-[[organisation]]
-id = "town"
-kind = "municipality"
-name = "里町"
-name_en = "Sato Town"
-[[site]]
-id = "field"
-organisation = "town"
-name = "田"
-name_en = "Field"
-latitude = 36
-longitude = 138
-[[asset]]
-id = "paddy"
-site = "field"
-municipality = "town"
-class = "paddy"
-name = "田"
-name_en = "Paddy"
-"""
-    ]
-    parts += [
-        f'[[gateway]]\nid = "{edge}"\nsite = "field"\nkind = "edge"\nname = "{edge}"\nname_en = "{edge}"\n'
-        for edge in EDGES
-    ]
-    parts += [
-        f'[[device]]\nid = "{name}"\ngateway = "{device.gateway}"\nname = "{name}"\nname_en = "{name}"\n'
-        f'[[datastream]]\nasset = "paddy"\ndevice = "{name}"\nmetric = "{METRIC}"\n'
-        for name, device in DEVICES.items()
-    ]
-    return "\n".join(parts)
+    parts = [TOWN, asset(), *map(gateway, EDGES)]
+    for name, sender in DEVICES.items():
+        parts += [device(name, sender.gateway), datastream(name, METRIC)]
+    return "".join(parts)
 
 
 def _edge_settings(edge: str, port: int, ports: Path) -> str:

@@ -28,45 +28,14 @@ from support.ports import free_ports
 from support.postgres import Postgres, postgres_server
 from support.running import satomori, wait_for
 from support.secrets_script import ROOT, make_secrets
+from support.small_registry import TOWN, asset, datastream, device, gateway
 
 pytestmark = pytest.mark.servers
 PARTS = ("ingest", "analytics", "maintenance", "api")
-REGISTRY = """
-[[organisation]]
-id = "ueno"
-kind = "municipality"
-name = "上野町"
-name_en = "Ueno Town"
-[[site]]
-id = "river"
-organisation = "ueno"
-name = "上野川"
-name_en = "Ueno River"
-latitude = 36.5
-longitude = 139.0
-[[asset]]
-id = "pond-1"
-site = "river"
-municipality = "ueno"
-class = "irrigation_pond"
-name = "大池"
-name_en = "Big Pond"
-[[gateway]]
-id = "gw-1"
-site = "river"
-kind = "direct"
-name = "池の中継機"
-name_en = "Pond gateway"
-[[device]]
-id = "level-1"
-gateway = "gw-1"
-name = "水位計"
-name_en = "Level gauge"
-[[datastream]]
-asset = "pond-1"
-device = "level-1"
-metric = "water_level"
-"""
+REGISTRY = "".join([
+    TOWN, asset("pond-1", "irrigation_pond"), gateway("gw-1", "direct"), device("level-1", "gw-1"),
+    datastream("level-1", "water_level", "pond-1"),
+])  # fmt: skip
 
 
 class Deployment:

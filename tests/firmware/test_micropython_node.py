@@ -21,30 +21,17 @@ from micropython_node.sensors import Simulated
 from satomori_core.clock import now_us
 from satomori_store.lookup import load_lookup
 from support.ingest_process import IngestProcess, ingest_process
-from support.ingesting import DATASTREAM, registry_text
 from support.ingesting import METRICS as METRICS_MORE
+from support.ingesting import registry_text
 from support.micropython import ROOT, command, environment
 from support.mosquitto import Mosquitto, mosquitto
 from support.patience import PATIENCE_S
 from support.running import satomori
+from support.small_registry import datastream, device, gateway
 
 INTERVAL_MS = 50
 METRICS = {"air_temperature": "Cel", "water_level": "cm"}
 SEED = 7
-MORE = """
-[[gateway]]
-id = "gw-{n}"
-site = "field"
-kind = "edge"
-name = "親機{n}"
-name_en = "Gateway {n}"
-
-[[device]]
-id = "dev-{n}"
-gateway = "gw-{n}"
-name = "子機{n}"
-name_en = "Device {n}"
-"""
 pytestmark = pytest.mark.servers
 
 
@@ -59,11 +46,13 @@ class World:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("world")
-    more = "".join(MORE.format(n=n) for n in (3, 4))
-    rows = [DATASTREAM.format(device=f"dev-{n}", metric=m, more=METRICS_MORE[m]) for n in (3, 4) for m in METRICS]
+    rows: list[str] = []
+    for n in (3, 4):
+        rows += [gateway(f"gw-{n}"), device(f"dev-{n}", f"gw-{n}")]
+        rows += [datastream(f"dev-{n}", metric, more=METRICS_MORE[metric]) for metric in METRICS]
     with mosquitto(folder) as broker:
         settings = f'[broker]\nurl = "{broker.url}"\n'
-        with ingest_process(folder, settings, registry_text(more + "".join(rows))) as ingest:
+        with ingest_process(folder, settings, registry_text("".join(rows))) as ingest:
             yield World(broker, ingest)
 
 

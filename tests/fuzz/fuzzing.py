@@ -23,13 +23,14 @@ from satomori_ingest.filters import matches
 from satomori_ingest.pipeline import Pipeline
 from satomori_ingest.protocol import Message
 from satomori_ingest.quarantine import replay
-from satomori_ingest.service import open_stores, owner_of_stream
 from satomori_ingest.sparkplug_nodes import NAMESPACE, Nodes
+from satomori_ingest.stores import open_stores, owner_of_stream
 from satomori_store.databases import reading
 from satomori_store.ledger_tables import quarantine_table
 from satomori_store.registry import load_lookup
 from support.ingest_cases import RECEIVED_US, CaseMessage, case_names, decoders_of, messages_of
 from support.ingesting import write_registry
+from support.small_registry import TOWN, asset, datastream, device, gateway
 
 BATCH_MESSAGES = 50
 # So many batches are also written to a real store, one in this many.
@@ -260,27 +261,13 @@ def registry_of(corpus: Sequence[CaseMessage]) -> str:
     metrics: dict[tuple[str, str], None] = {}
     for message in corpus:
         for name, _, _, _ in message.values:
-            device, _, metric = name.partition("/")
-            behind[device] = message.gateway or device
-            metrics[device, metric] = None
-    named = 'name = "田1"\nname_en = "Paddy 1"'
-    rows = [
-        '[[organisation]]\nid = "town"\nkind = "municipality"\nname = "里町"\nname_en = "Sato Town"',
-        f'[[site]]\nid = "field"\norganisation = "town"\n{named}\nlatitude = 36.0\nlongitude = 138.0',
-        f'[[asset]]\nid = "paddy-1"\nsite = "field"\nmunicipality = "town"\nclass = "paddy"\n{named}',
-    ]
-    rows += [
-        f'[[gateway]]\nid = "{gateway}"\nsite = "field"\nkind = "edge"\nname = "親機"\nname_en = "Gateway"'
-        for gateway in dict.fromkeys(behind.values())
-    ]
-    rows += [
-        f'[[device]]\nid = "{device}"\ngateway = "{gateway}"\nname = "子機"\nname_en = "Device"'
-        for device, gateway in behind.items()
-    ]
-    rows += [
-        f'[[datastream]]\nasset = "paddy-1"\ndevice = "{device}"\nmetric = "{metric}"' for device, metric in metrics
-    ]
-    return "\n\n".join(rows) + "\n"
+            of, _, metric = name.partition("/")
+            behind[of] = message.gateway or of
+            metrics[of, metric] = None
+    rows = [TOWN, asset(), *map(gateway, dict.fromkeys(behind.values()))]
+    rows += [device(name, by) for name, by in behind.items()]
+    rows += [datastream(name, metric) for name, metric in metrics]
+    return "".join(rows)
 
 
 @contextmanager

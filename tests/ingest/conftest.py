@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from satomori_ingest.service import make_pipeline, open_stores
 from satomori_ingest.settings import IngestSettings
+from satomori_ingest.stores import make_pipeline, open_stores
 from support.ingesting import Ingest, write_registry
 
 

@@ -15,11 +15,12 @@ import pytest
 from satomori_core.broker import BrokerAddress
 from satomori_core.clock import SECOND_US, now_us, to_iso
 from satomori_core.errors import SettingsError
+from satomori_ingest.lanes import Lanes, WaitingLane
 from satomori_ingest.protocol import Message
-from satomori_ingest.service import Service
 from satomori_ingest.settings import load_ingest
+from satomori_ingest.subscribing import Sessions
 from support.ingest_process import IngestProcess, ingest_process
-from support.ingesting import Ingest, message
+from support.ingesting import message
 from support.mosquitto import Mosquitto, mosquitto
 from support.patience import PATIENCE_S
 from support.small_edge import SmallEdge
@@ -252,12 +253,21 @@ async def test_by_tls_and_slowly_where_more_comes_than_we_hold(tmp_path: Path, p
             await asyncio.to_thread(ingest.wait, "all stored", lambda: stored(ingest) == len(uplinks))
 
 
-async def test_a_third_partys_broker_may_not_speak_for_our_gateways(ingest: Ingest, tmp_path: Path) -> None:
+def lanes_of(path: Path) -> list[WaitingLane]:
+    """The fresh lanes of these settings, with their sessions."""
+
+    def nowhere(*_: object) -> None: ...
+
+    settings, address, lanes = load_ingest(path), BrokerAddress("127.0.0.1", 1), Lanes(1.0, 1000)
+    Sessions(settings, address, lanes, on_presence=nowhere, on_replies=nowhere, on_statuses=nowhere)
+    return list(lanes.fresh)
+
+
+async def test_a_third_partys_broker_may_not_speak_for_our_gateways(tmp_path: Path) -> None:
     """Whatever it sends beyond the filters that it carries is let go of, unread."""
     path = tmp_path / "satomori.toml"
     path.write_text(FORMAT + table("mqtt://127.0.0.1:1"), encoding="utf-8")
-    service = Service(load_ingest(path), BrokerAddress("127.0.0.1", 1), ingest.stores)
-    lane = service._fresh[1]
+    lane = lanes_of(path)[1]
     foreign = message(b"[]", "satomori/v1/gw-1/telemetry")
     own = message(uplink(now_us()).encode(), TOPIC)
     taken: list[Message] = []
@@ -267,7 +277,7 @@ async def test_a_third_partys_broker_may_not_speak_for_our_gateways(ingest: Inge
     assert taken == [foreign]
 
 
-async def test_workers_share_what_has_no_state_and_one_of_them_reads_sparkplug(ingest: Ingest, tmp_path: Path) -> None:
+def test_workers_share_what_has_no_state_and_one_of_them_reads_sparkplug(tmp_path: Path) -> None:
     """A broker that only one worker connects to has nothing to share."""
     path = tmp_path / "satomori.toml"
     tables = FORMAT + '[[ingest.zigbee2mqtt]]\n[[ingest.sparkplug]]\nworker = "2"\n'
@@ -275,8 +285,7 @@ async def test_workers_share_what_has_no_state_and_one_of_them_reads_sparkplug(i
 
     def filters(worker: str) -> list[list[str]]:
         path.write_text(f'[ingest]\nshare = "x"\nworker = "{worker}"\n{tables}', encoding="utf-8")
-        service = Service(load_ingest(path), BrokerAddress("127.0.0.1", 1), ingest.stores)
-        return [list(lane.session._subscription.filters) for lane in service._fresh]
+        return [list(lane.session._subscription.filters) for lane in lanes_of(path)]
 
     [first] = filters("1")
     assert first == ["$share/x/satomori/v1/+/telemetry", "$share/x/zigbee2mqtt/#"]

@@ -17,8 +17,8 @@ from satomori_core.topics import EVENT, subscription
 from satomori_ingest.broker_session import Subscription
 from satomori_ingest.commander import Commander
 from satomori_ingest.protocol import Identity
-from satomori_ingest.service import open_stores
 from satomori_ingest.session import Session
+from satomori_ingest.stores import open_stores
 from satomori_sample.broker import end
 from satomori_store.commands import Order, issue
 from satomori_store.models import Actuator, Command, HazardEvent

@@ -13,23 +13,13 @@ from satomori_core.senml import Loss, Pack, encode, encode_ask
 from satomori_core.vocabulary import Quality
 from satomori_ingest.protocol import Message
 from satomori_ingest.quarantine import replay
-from satomori_ingest.service import make_pipeline, open_stores
 from satomori_ingest.settings import IngestSettings
+from satomori_ingest.stores import make_pipeline, open_stores
 from satomori_store.port import Batch, Row, Rows, WriteOutcome
 from support.ingesting import Ingest, message, pack
+from support.small_registry import datastream, device
 
-NODE_9 = """
-[[device]]
-id = "dev-9"
-gateway = "gw-1"
-name = "子機9"
-name_en = "Device 9"
-
-[[datastream]]
-asset = "paddy-1"
-device = "dev-9"
-metric = "air_temperature"
-"""
+NODE_9 = device("dev-9", "gw-1") + datastream("dev-9", "air_temperature")
 NOW_S = now_us() // SECOND_US - 100
 
 

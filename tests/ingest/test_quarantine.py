@@ -14,22 +14,12 @@ from satomori_ingest.decoders import Value
 from satomori_ingest.decoders.tasmota import TasmotaSettings
 from satomori_ingest.draft import decode_value, encode_value
 from satomori_ingest.quarantine import ReplayReport, replay
-from satomori_ingest.service import make_pipeline, open_stores
 from satomori_ingest.settings import IngestSettings
+from satomori_ingest.stores import make_pipeline, open_stores
 from support.ingesting import Ingest, message, pack, write_registry
+from support.small_registry import datastream, device
 
-NEW_DEVICE = """
-[[device]]
-id = "dev-3"
-gateway = "gw-1"
-name = "子機3"
-name_en = "Device 3"
-
-[[datastream]]
-asset = "paddy-1"
-device = "dev-3"
-metric = "air_temperature"
-"""
+NEW_DEVICE = device("dev-3", "gw-1") + datastream("dev-3", "air_temperature")
 
 
 def replay_all(ingest: Ingest) -> ReplayReport:

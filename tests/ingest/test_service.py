@@ -22,10 +22,11 @@ from satomori_store.registry import transaction
 from support.broker import embedded_broker
 from support.edge import until
 from support.ingest_process import IngestProcess, ingest_process
-from support.ingesting import pack, registry_text, write_registry
+from support.ingesting import pack, write_registry
 from support.mosquitto import mosquitto
 from support.patience import PATIENCE_S
 from support.small_edge import SmallEdge
+from support.small_registry import datastream, device
 
 pytestmark = pytest.mark.servers
 
@@ -202,9 +203,7 @@ async def test_status_is_in_the_registry_and_the_last_will_too(running: Running)
 
 async def test_a_device_that_is_registered_is_known_at_once(running: Running) -> None:
     """What comes right after the registration is not set aside for a registry that was read a moment before."""
-    extra = '\n[[device]]\nid = "dev-3"\ngateway = "gw-1"\nname = "子機3"\nname_en = "Device 3"\n'
-    extra += '\n[[datastream]]\nasset = "paddy-1"\ndevice = "dev-3"\nmetric = "air_temperature"\n'
-    assert extra in registry_text(extra)
+    extra = device("dev-3", "gw-1") + datastream("dev-3", "air_temperature")
     await SmallEdge(running.port, 10, device="dev-3").run()
     assert len(running.ingest.stores.ledger.quarantine()) == 10
     write_registry(running.ingest.stores, running.ingest.folder, extra)

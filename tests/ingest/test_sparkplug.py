@@ -29,6 +29,7 @@ from satomori_store.registry import transaction
 from support.ingest_process import IngestProcess, ingest_process
 from support.ingesting import message
 from support.mosquitto import Mosquitto, mosquitto
+from support.small_registry import TOWN, asset, datastream, device, gateway
 
 AT_US = 1_780_282_800 * SECOND_US
 AT_MS = AT_US // 1000
@@ -357,48 +358,11 @@ def test_where_workers_share_one_of_them_reads_all_of_a_node(tmp_path: Path, set
 
 # ---------------------------------------------------------------------------- a real node on a real broker
 
-REGISTRY = """
-[[organisation]]
-id = "town"
-kind = "municipality"
-name = "里町"
-name_en = "Sato Town"
-
-[[site]]
-id = "field"
-organisation = "town"
-name = "田"
-name_en = "Field"
-latitude = 36.0
-longitude = 138.0
-
-[[asset]]
-id = "pond-1"
-site = "field"
-municipality = "town"
-class = "irrigation_pond"
-name = "池1"
-name_en = "Pond 1"
-
-[[gateway]]
-id = "farm.node-1"
-site = "field"
-kind = "edge"
-name = "親機"
-name_en = "Node"
-
-[[device]]
-id = "farm.node-1.tank"
-gateway = "farm.node-1"
-name = "水槽"
-name_en = "Tank"
-
-[[datastream]]
-asset = "pond-1"
-device = "farm.node-1.tank"
-metric = "water_level"
-source_unit = "cm"
-"""
+NODE, TANK = "farm.node-1", "farm.node-1.tank"
+REGISTRY = "".join([
+    TOWN, asset("pond-1", "irrigation_pond"), gateway(NODE), device(TANK, NODE),
+    datastream(TANK, "water_level", "pond-1", 'source_unit = "cm"'),
+])  # fmt: skip
 FORMAT = '[[ingest.sparkplug]]\nfields = [{ path = "Tank/Level", metric = "water_level", unit = "cm" }]\n'
 VALUES = 30
 

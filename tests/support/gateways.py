@@ -25,43 +25,21 @@ from satomori_core.topics import Topic
 from satomori_ingest.broker_session import Subscription
 from satomori_ingest.protocol import Identity, Message
 from satomori_ingest.session import Session
+from support.small_registry import TOWN, asset, datastream, device, gateway
 
 METRICS = ("air_temperature", "relative_humidity", "soil_temperature", "soil_moisture", "co2")
 TIMEOUT_S = 120.0
-_OWNER = """
-[[organisation]]
-id = "town"
-kind = "municipality"
-name = "里町"
-name_en = "Sato Town"
-
-[[site]]
-id = "field"
-organisation = "town"
-name = "田"
-name_en = "Field"
-latitude = 36.0
-longitude = 138.0
-
-[[asset]]
-id = "paddy-1"
-site = "field"
-municipality = "town"
-class = "paddy"
-name = "田1"
-name_en = "Paddy 1"
-"""
 
 
 def registry(gateways: int, datastreams: int = 10) -> str:
     """A registry file: so many datastreams behind each gateway."""
-    text = [_OWNER]
+    text = [TOWN, asset()]
     for g in range(gateways):
-        text.append(f'[[gateway]]\nid = "gw-{g}"\nsite = "field"\nkind = "edge"\nname = "親機"\nname_en = "Gateway"\n')
+        text.append(gateway(f"gw-{g}"))
         for d in range(-(-datastreams // len(METRICS))):
-            text.append(f'[[device]]\nid = "g{g}-d{d}"\ngateway = "gw-{g}"\nname = "子機"\nname_en = "Device"\n')
-            text += [f'[[datastream]]\nasset = "paddy-1"\ndevice = "g{g}-d{d}"\nmetric = "{m}"\n' for m in METRICS]
-    return "\n".join(text)
+            text.append(device(f"g{g}-d{d}", f"gw-{g}"))
+            text += [datastream(f"g{g}-d{d}", metric) for metric in METRICS]
+    return "".join(text)
 
 
 def packs(gateway: int, number: int, per_pack: int = 100, datastreams: int = 10, stream: str = "stream") -> list[bytes]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from satomori_ingest.service import Stores, open_stores
+from satomori_ingest.stores import Stores, open_stores
 from support.ingesting import write_registry
 from support.patience import PATIENCE_S
 

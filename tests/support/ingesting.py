@@ -8,70 +8,19 @@ from satomori_core.readings import Reading
 from satomori_core.senml import Pack, encode
 from satomori_ingest.pipeline import Pipeline
 from satomori_ingest.protocol import Message
-from satomori_ingest.service import Stores, make_pipeline
 from satomori_ingest.settings import IngestSettings
+from satomori_ingest.stores import Stores, make_pipeline
 from satomori_store.registry import import_registry
+from support.small_registry import TOWN, asset, datastream, device, gateway
 
-REGISTRY = """
-[[organisation]]
-id = "town"
-kind = "municipality"
-name = "里町"
-name_en = "Sato Town"
-
-[[site]]
-id = "field"
-organisation = "town"
-name = "田"
-name_en = "Field"
-latitude = 36.0
-longitude = 138.0
-
-[[asset]]
-id = "paddy-1"
-site = "field"
-municipality = "town"
-class = "paddy"
-name = "田1"
-name_en = "Paddy 1"
-
-[[gateway]]
-id = "gw-1"
-site = "field"
-kind = "edge"
-name = "親機1"
-name_en = "Gateway 1"
-
-[[gateway]]
-id = "gw-2"
-site = "field"
-kind = "edge"
-name = "親機2"
-name_en = "Gateway 2"
-
-[[device]]
-id = "dev-1"
-gateway = "gw-1"
-name = "子機1"
-name_en = "Device 1"
-
-[[device]]
-id = "dev-2"
-gateway = "gw-2"
-name = "子機2"
-name_en = "Device 2"
-"""
-DATASTREAM = '\n[[datastream]]\nasset = "paddy-1"\ndevice = "{device}"\nmetric = "{metric}"\n{more}\n'
 METRICS = {"air_temperature": "suspect_low = -20\nsuspect_high = 45", "water_level": 'source_unit = "cm"'}
 
 
 def registry_text(extra: str = "") -> str:
-    rows = [
-        DATASTREAM.format(device=device, metric=metric, more=more)
-        for device in ("dev-1", "dev-2")
-        for metric, more in METRICS.items()
-    ]
-    return REGISTRY + "".join(rows) + extra
+    """Two gateways with a device each, and a datastream of each of METRICS."""
+    rows = [TOWN, asset(), gateway("gw-1"), gateway("gw-2"), device("dev-1", "gw-1"), device("dev-2", "gw-2")]
+    rows += [datastream(of, metric, more=more) for of in ("dev-1", "dev-2") for metric, more in METRICS.items()]
+    return "".join(rows) + extra
 
 
 @dataclass
