@@ -51,6 +51,41 @@ def test_the_interval_holds_the_truth_about_nine_times_of_ten(r: float) -> None:
     assert 0.8 <= held / 200 <= 0.98
 
 
+@pytest.mark.parametrize(("a_year", "least", "most"), [(0.0, 0, 9), (1.0, 33, 40)])
+def test_the_season_of_a_year_is_no_trend(a_year: float, least: int, most: int) -> None:
+    """A yearly wave of ten times the noise, begun anywhere in it: a sure trend one time of ten, or where there is one.
+
+    Without the wave's being taken out it was sure half of the time where there was none.
+    """
+    days, sure = np.arange(400.0), 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        wave = 2 * np.sin(2 * np.pi * (days / 365.25 + rng.random()))
+        found = theil_sen(days, wave + a_year * days / 365.25 + ar(rng, 400, 0.3, 0.2))
+        assert found is not None
+        assert found.freed
+        sure += found.low > 0 or found.high < 0
+    assert least <= sure <= most
+
+
+def test_outliers_and_a_summers_gap_leave_the_wave_apart() -> None:
+    rng, days = np.random.default_rng(2), np.arange(400.0)
+    values = 2 * np.sin(2 * np.pi * days / 365.25) + days / 365.25 + rng.normal(0, 0.1, 400)
+    values[::23] += 30
+    values[150:200] = np.nan
+    found = theil_sen(days, values)
+    assert found is not None
+    assert found.rate == pytest.approx(1, abs=0.1)
+    assert found.low < 1 < found.high
+
+
+def test_a_short_slope_says_that_the_season_is_in_it() -> None:
+    short, long = (one(measure("bridge", crack(days, 0.02))) for days in (200, 400))
+    assert "季節の変化を含む" in measured_text(short)[0]
+    assert "the season's change is in it" in measured_text(short)[1]
+    assert "季節" not in measured_text(long)[0]
+
+
 def test_few_values_have_no_trend() -> None:
     assert theil_sen(np.arange(9.0), np.arange(9.0)) is None
     assert interval(np.array([np.nan, 2.0]))[0] == 2.0

@@ -55,12 +55,10 @@ def measured_text(found: Measured) -> tuple[str, str]:
         rate = [f"{value:+.3g}" for value in (found.rate.rate, found.rate.low, found.rate.high)]
         sure = found.rate.low > 0 or found.rate.high < 0
         days = found.days
-        parts_ja.append(
-            f"、1年あたり {rate[0]}（{rate[1]}〜{rate[2]}、{days}日分から）{'' if sure else '：傾向は確かでない'}"
-        )
-        parts_en.append(
-            f", {rate[0]} a year ({rate[1]} to {rate[2]}, from {days} days){'' if sure else ': no sure trend'}"
-        )
+        ja, en = ("", "") if found.rate.freed else ("・季節の変化を含む", ", the season's change is in it")
+        doubt = ("", "") if sure else ("：傾向は確かでない", ": no sure trend")
+        parts_ja.append(f"、1年あたり {rate[0]}（{rate[1]}〜{rate[2]}、{days}日分から{ja}）{doubt[0]}")
+        parts_en.append(f", {rate[0]} a year ({rate[1]} to {rate[2]}, from {days} days{en}){doubt[1]}")
     if found.since_us is not None:
         parts_ja.append(f"、{to_datetime(found.since_us):%Y年%-m月}と比べて")
         parts_en.append(f", against {to_datetime(found.since_us):%B %Y}")
