@@ -16,9 +16,15 @@ from playwright.sync_api import Browser, BrowserContext, Page, StorageState
 from support.chromium import SCREENS, TILES, chromium, chromium_path
 
 SIZE_MOST = 120_000  # bytes of one picture
-NAMES = ("region", "alerts", "devices", "assets", "asset")
+NAMES = ("region", "alerts", "look", "devices", "assets", "asset")
 QUALITIES = (88, 80, 72, 64, 56, 48)
-READY = {"region": ".count", "alerts": ".alert", "devices": ".ledger, .gateway", "assets": ".row-link"}
+READY = {
+    "region": ".count",
+    "alerts": ".alert",
+    "look": ".look-place",
+    "devices": ".ledger, .gateway",
+    "assets": ".row-link",
+}
 
 
 def take(
@@ -41,6 +47,8 @@ def take(
             for name in names:
                 page.goto(base + paths.get(name, f"/{name}"))
                 page.wait_for_selector(READY.get(name, ".chart svg, .chart-none"))
+                if name == "look":  # what is told by the forms above it lies folded away
+                    page.evaluate("scrollTo(0, document.querySelector('.map-card').offsetTop - 76)")
                 page.wait_for_timeout(1500)  # tiles and charts are drawn by then
                 taken.append(picture(page, folder / f"{screen}-{name}.jpg"))
     return taken

@@ -14,9 +14,11 @@ import pytest
 from paho.mqtt import publish
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from playwright.sync_api import expect
 
 from satomori_api.accounts import hash_token
 from satomori_core.clock import DAY_US, now_us
+from satomori_core.topics import EVENT
 from satomori_store.models import Session, User
 from satomori_store.opening import open_registry
 from satomori_store.registry import changing
@@ -29,6 +31,7 @@ from support.screenshots import NAMES, SIZE_MOST, log_in, take
 CONSOLE_WITHIN_S = 60
 HISTORY_WITHIN_S = 240
 ALERT_WITHIN_S = 240
+QUAKE = {"id": "eq-1", "kind": "earthquake", "latitude": 34.12, "longitude": 133.7, "magnitude": 6.5}
 PARTS = ("broker", "ingest", "api", "analytics", "maintenance", "simulate", "edge")
 
 
@@ -69,11 +72,22 @@ def test_a_fault_becomes_an_alert(demo: Up) -> None:
 
 @pytest.mark.browser
 def test_pictures_of_the_live_region_for_the_readme(demo: Up, tmp_path: Path) -> None:
-    """The console as a person sees it now, with the alert in it; kept where SATOMORI_SCREENSHOTS names a folder."""
+    """The console as a person sees it now, with the alert in it, and after an earthquake of which two are looked at.
+
+    Kept where SATOMORI_SCREENSHOTS names a folder.
+    """
+    publish.single(EVENT, json.dumps(QUAKE), qos=1, hostname="127.0.0.1", port=demo.mqtt_port)
+    wait_for("what to look at first", lambda: demo.registry("SELECT 1 FROM hazard_event WHERE state = 'ordered'"))
     base = f"http://127.0.0.1:{demo.api_port}"
     link = (demo.state / "first-login.txt").read_text(encoding="utf-8").strip()
     with chromium(need_chromium()) as browser, open_context(browser, "desk") as context:
         logged_in = log_in(context, base, link)
+        page = context.new_page()
+        page.goto(f"{base}/look")
+        page.wait_for_function("() => window.socket && window.socket.connected")
+        for place in (1, 2):
+            page.locator("li.look-place").nth(place).get_by_role("button", name="異常なし").click()
+            expect(page.locator("li.look-place").nth(place)).to_contain_text("に確認", timeout=PATIENCE_S * 1000)
         taken = take(browser, base, logged_in, Path(os.environ.get("SATOMORI_SCREENSHOTS") or tmp_path))
     assert len(taken) == len(SCREENS) * len(NAMES)
     assert all(0 < picture.stat().st_size <= SIZE_MOST for picture in taken)

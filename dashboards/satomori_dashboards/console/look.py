@@ -23,7 +23,8 @@ from satomori_store.access import ForbiddenError
 from satomori_store.events import RESULTS, Result
 
 EVENTS_MOST = 20
-PINS_MOST = 10  # of the order's first places are numbered on the map; more would hide each other
+PINS_MOST = 10  # of the order's first places are numbered on the map, the next are dots: more would hide each other
+DOT = "•"
 # As what an asset is drawn: what has been looked at, else what the event calls for.
 LEVELS = {"fine": Level.GOOD, "needs_work": Level.DANGER, "unknown": Level.UNKNOWN, "wait": Level.GOOD}
 # Our own choice: a point is one step (a class of intensity, 40 mm …) beyond what calls for a look.
@@ -133,7 +134,8 @@ def marker_of(place: Place, look: LookView) -> Marker:
     name = f"{place.rank}. {place.name}"
     return Marker(
         place.asset, name, place.reasons, f"{name} {place.verdict}", f"/asset/{place.asset}", int(place.level),
-        look.latitude, look.longitude, place.pin if place.rank <= PINS_MOST else "", bool(place.looked),
+        look.latitude, look.longitude, DOT if place.pin.isdigit() and place.rank > PINS_MOST else place.pin,
+        bool(place.looked),
     )  # fmt: skip
 
 

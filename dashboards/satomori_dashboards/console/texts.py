@@ -62,8 +62,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "look.note": ("出る人へのひとこと（通行止めなど）", "A note for those who go out (closed roads …)"),
     "look.told_by": ("{said}（{name}）", "{said} (told by {name})"),
     "look.legend": (
-        "数字は回る順。色は急ぐ度合い：赤は2点以上、橙は1点以上、黄はそれ未満。✓ と ! は確認済み（異常なし・要対応）。",
-        "Numbers: the order. Colour: urgency, red from 2 points, orange from 1, yellow below. ✓ and !: looked at.",
+        "数字は回る順、点は11番から。色は急ぐ度合い：赤は2点、橙は1点以上、黄は未満。✓ と ! は確認済み。",
+        "Numbers: the order; dots: from the 11th. Red: 2 points or more, orange: 1, yellow: less. ✓ and !: looked at.",
     ),
     "look.send": ("順番を出す", "Order the assets"),
     "look.wrong": ("受け付けられません: {error}", "This can't be taken: {error}"),

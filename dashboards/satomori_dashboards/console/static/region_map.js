@@ -132,8 +132,8 @@ export default {
       const size = m.level === 0 ? 22 : m.level === 1 ? 24 : 30;
       const icon = m.pin
         ? L.divIcon({
-            className: `pin order-pin l${m.level}${m.done ? " done" : ""}`,
-            iconSize: [32, 32],
+            className: `pin order-pin l${m.level}${m.done ? " done" : ""}${m.pin === "•" ? " dot" : ""}`,
+            iconSize: m.pin === "•" ? [20, 20] : [32, 32],
             html: element("span", "", m.pin),
           })
         : L.divIcon({ className: "pin", iconSize: [size, size], html: this.glyphs[m.level] });
@@ -141,7 +141,7 @@ export default {
         icon,
         alt: m.label,
         title: m.label,
-        zIndexOffset: m.pin && !m.done ? 2000 - 10 * Number(m.pin) : m.level * 100,
+        zIndexOffset: m.pin && !m.done ? 2000 - 10 * (Number(m.pin) || 99) : m.level * 100,
       });
       const box = element("div", "pop");
       box.append(element("span", "pop-name", m.name), element("span", "", m.detail), document.createElement("br"));
