@@ -1,4 +1,4 @@
-"""`satomori condition`: how structures stand, from the store and the ledger as they are now."""
+"""`satomori condition`: how structures stand, by the ledger as it is now and days until the last midnight."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
@@ -30,7 +30,8 @@ def condition(
 ) -> None:
     """Tell what bridges, slopes, sewers, pumps and water mains measure, beside their legal rating 健全度.
 
-    With the chance of a worse rating in 5, 10 and 20 years; the most urgent first. Nothing is written.
+    With the chance of a worse rating in 5, 10 and 20 years; the most urgent first. Nothing is written. Of assets that
+    are named the days are read; of others what the service kept of them at the last midnight, where it did.
     """
     from satomori_analytics.condition.rates import load_rates  # noqa: PLC0415
     from satomori_analytics.condition.region import by_urgency, conditions, load_structures, members_of  # noqa: PLC0415 - needs numpy

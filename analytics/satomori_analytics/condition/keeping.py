@@ -18,6 +18,7 @@ from satomori_store.port import ObservationStore
 # The last values of a day arrive a little after it.
 _DELAY_US = 10 * MINUTE_US
 _BUDGET_S = 0.5
+_HISTORY_DAYS = 20 * 366  # as far back as a bridge's first days are looked for
 
 
 class Keeper:
@@ -77,9 +78,11 @@ def _reference(store: ObservationStore, days: Days, before: Reference | None, un
     same = before if before is not None and before.streams == streams else None
     if same is not None and (same.whole or until_us < same.from_us + YEAR_DAYS * DAY_US):
         return same
-    start_us = same.from_us if same is not None else None
-    end_us = until_us if start_us is None else start_us + YEAR_DAYS * DAY_US
-    found = store.read(sorted(streams), start_us or 0, end_us, DAY_US, "mean")
+    if same is None:
+        start_us, end_us = max(until_us - _HISTORY_DAYS * DAY_US, 0), until_us
+    else:
+        start_us, end_us = same.from_us, same.from_us + YEAR_DAYS * DAY_US
+    found = store.read(sorted(streams), start_us, end_us, DAY_US, "mean")
     if not len(found.observed_at_us):
         return same
     first_us = int(found.observed_at_us.min()) // DAY_US * DAY_US
