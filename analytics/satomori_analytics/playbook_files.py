@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from satomori_analytics.overlays import overlaid
 from satomori_analytics.playbook import Playbook, Playbooks
 from satomori_analytics.playbook_faults import Fault, read_document
 from satomori_core.classes import classes
@@ -123,12 +124,3 @@ def _lay(path: Path, municipality: str, below: Mapping[str, Laid]) -> Laid:
     known = {(fault.table, fault.key, fault.text) for fault in laid.faults}  # they are told of where they stand
     faults = [fault for fault in faults if (fault.table, fault.key, fault.text) not in known]
     return Laid(file, class_, municipality, document, playbook, tuple(faults))
-
-
-def overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables are merged, everything else replaced."""
-    merged = dict(below)
-    for key, value in above.items():
-        inner = merged.get(key)
-        merged[key] = overlaid(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
-    return merged

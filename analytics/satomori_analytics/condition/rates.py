@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from satomori_analytics.condition.measured import CLASSES
-from satomori_analytics.playbook_files import overlaid
+from satomori_analytics.overlays import Layer, overlaid, read_layers
 from satomori_core.errors import SettingsError
 from satomori_core.settings import read_toml, structure, suggest
 
-GENERAL = "all"
 _SAID = ("source", "ja", "en")  # what a municipality says anew with rates of its own
 
 
@@ -91,16 +90,13 @@ def load_rates(folder: Path | None = None) -> Ratebook:
 
     `folder/all.toml` is for everybody, `folder/<municipality>.toml` for one; a file needs only the tables that differ.
     """
-    document = tomllib.loads(files(__package__).joinpath("rates.toml").read_text(encoding="utf-8"))
-    where, own = "rates of Satomori", dict[str, Book]()
-    if folder is not None:
-        if not folder.is_dir():
-            raise SettingsError(f"[analytics] rates_dir {folder}: no such folder")
-        found = {path.stem: path for path in sorted(folder.glob("*.toml"))}
-        if (everybody := found.pop(GENERAL, None)) is not None:
-            document, where = _laid(document, everybody), str(everybody)
-        own = {name: structure(_laid(document, path), Book, where=str(path)) for name, path in found.items()}
-    return Ratebook(structure(document, Book, where=where), own)
+    text = files(__package__).joinpath("rates.toml").read_text(encoding="utf-8")
+    general, own = read_layers(Layer(tomllib.loads(text), "rates of Satomori"), folder, "rates_dir", _laid)
+    return Ratebook(_book(general), {name: _book(layer) for name, layer in own.items()})
+
+
+def _book(layer: Layer) -> Book:
+    return structure(layer.document, Book, where=layer.where)
 
 
 def _laid(below: Mapping[str, Any], path: Path) -> dict[str, Any]:

@@ -10,13 +10,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal, get_args
 
-from satomori_analytics.playbook_files import overlaid
-from satomori_core.errors import SettingsError
-from satomori_core.settings import read_toml, structure
+from satomori_analytics.overlays import Layer, read_layers
+from satomori_core.settings import structure
 
 Hazard = Literal["earthquake", "rain", "wind", "flood", "river"]
 HAZARDS: tuple[Hazard, ...] = get_args(Hazard)
-GENERAL = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +110,10 @@ def load_rules(folder: Path | None = None) -> Rulebook:
 
     `folder/all.toml` is for everybody, `folder/<municipality>.toml` for one; a file needs only the keys that differ.
     """
-    document = tomllib.loads(files(__package__).joinpath("rules.toml").read_text(encoding="utf-8"))
-    where, own = "rules of Satomori", dict[str, Rules]()
-    if folder is not None:
-        if not folder.is_dir():
-            raise SettingsError(f"[analytics] triage_dir {folder}: no such folder")
-        found = {path.stem: path for path in sorted(folder.glob("*.toml"))}
-        if (everybody := found.pop(GENERAL, None)) is not None:
-            document, where = overlaid(document, read_toml(everybody)), str(everybody)
-        own = {name: structure(overlaid(document, read_toml(p)), Rules, where=str(p)) for name, p in found.items()}
-    return Rulebook(structure(document, Rules, where=where), own)
+    text = files(__package__).joinpath("rules.toml").read_text(encoding="utf-8")
+    general, own = read_layers(Layer(tomllib.loads(text), "rules of Satomori"), folder, "triage_dir")
+    return Rulebook(_rules(general), {name: _rules(layer) for name, layer in own.items()})
+
+
+def _rules(layer: Layer) -> Rules:
+    return structure(layer.document, Rules, where=layer.where)
