@@ -100,8 +100,8 @@ def _words(name: tuple[str, str], found: Measured, near: Sequence[Reach]) -> dic
             f"{LEVEL_JA[level]}の基準 {bound} " + (f"まで約{years}年（{low}〜{high}年）" if each.years else "を超過")
         )
         en.append(
-            f"the limit {bound} ({LEVEL_EN[level]}) "
-            + (f"is about {years} years away ({low} to {high})" if each.years else "is passed")
+            f"limit {bound} ({LEVEL_EN[level]})"
+            + (f" in about {years} years ({low} to {high})" if each.years else " is passed")
         )
     return {"ja": ja, "en": en}
 

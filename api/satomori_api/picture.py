@@ -13,8 +13,8 @@ from satomori_api.formatting import Language, day, moment, with_unit
 from satomori_core.clock import DAY_US
 
 _WIDE, _HIGH, _LOW, _THIN, _EDGE = 320.0, 110.0, 44.0, 16.0, 6.0
-_LINE = 12.0  # of small print beneath a drawing
-_SMALL_PRINT = 9.0
+_LINE = 14.0  # of small print beneath a drawing
+_SMALL_PRINT = 11.0
 _FINE = 120  # so many values and more are drawn with a fine line
 _DAYS_US = 3 * DAY_US  # what is longer has dates beneath it, no clock times
 # A file can't ask the page's style sheet, and is put on pages and into mails of any colour.
@@ -23,7 +23,7 @@ _STYLE = (
     ".limit{stroke:#b3131f;stroke-dasharray:4 3}.observed{fill:none;stroke:#1b2420;stroke-width:1.6}"
     ".middle{fill:none;stroke:#23784a;stroke-width:1.6;stroke-dasharray:6 3}.now{stroke:#9aa59f}"
     ".axis{stroke:#9aa59f}.own{fill:#1b2420}.off{fill:#f0b429;stroke:#1b2420}"
-    ".fine{stroke-width:.8}text{font:9px sans-serif;fill:#1b2420}"
+    ".fine{stroke-width:.8}text{font:11px sans-serif;fill:#1b2420}"
     ".word{paint-order:stroke;stroke:#fff;stroke-width:2px}</style>"
 )
 

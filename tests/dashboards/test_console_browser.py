@@ -318,7 +318,10 @@ def test_a_card_shows_its_finding_as_a_picture_that_opens_large(
         )
         assert large.locator("polygon.band").evaluate("band => band.points.numberOfItems") == 2 * len(shown["low"])
         expect(large.locator("rect.found")).to_have_count(1)
-        assert [text.split(" ")[0] for text in large.locator("text").all_text_contents()] == ["傾斜角", "平常なら"]
+        # When it begins and ends, then what it says.
+        *when, what, normal = (text.split(" ")[0] for text in large.locator("text").all_text_contents())
+        assert (what, normal) == ("傾斜角", "平常なら")
+        assert [re.fullmatch(r"(.+日 ?)?(\d\d:\d\d)?", text) is not None for text in when[-2:]] == [True, True]
 
 
 def test_the_language_is_switched_and_kept(desk: BrowserContext) -> None:

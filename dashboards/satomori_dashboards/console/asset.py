@@ -411,6 +411,8 @@ class AssetPage:
         if not streams:
             with tag("div", "card"):
                 empty(self.frame.word("asset.no_streams"))
+        # As soon as there are cards, which a slow first load brings after the page.
+        ui.timer(0, self.draw_charts, once=True)
 
     def draw_legend(self) -> None:
         with tag("ul", "legend chart-legend", aria_label=self.frame.word("asset.chart")):
@@ -474,5 +476,5 @@ def add_asset_page(gate: Gate) -> None:
         with frame.open("assets", page.name):
             page.build()
         await frame.run(page.load, page.show)
-        ui.timer(CHART_EVERY_S, page.draw_charts)
+        ui.timer(CHART_EVERY_S, page.draw_charts, immediate=False)
         return None
