@@ -1,5 +1,7 @@
 """How structures stand: trends with honest intervals, temperature allowed for, ratings beside what is measured."""
 
+import json
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -13,7 +15,7 @@ from satomori_analytics.condition.telling import ageing_text, measured_text, rea
 from satomori_analytics.condition.trend import interval, theil_sen
 from satomori_analytics.condition.urgency import sewer_urgency_of
 from satomori_analytics.playbook_files import load_playbooks
-from satomori_core.clock import DAY_US, HOUR_US
+from satomori_core.clock import DAY_US, HOUR_US, now_us
 from satomori_core.errors import SettingsError
 from support.analytics_region import NOON_US, Region
 
@@ -241,6 +243,10 @@ def test_the_command_lists_one_class_and_refuses_what_there_is_not(region: Regio
     assert "old" in shown.output
     assert "IV or worse" in shown.output
     assert "slope" not in shown.output
+    region.put("slope", "tilt", [(now_us() - DAY_US, 1.0)])
+    told = CliRunner().invoke(condition, [*state, "--class", "slope", "--json"])
+    ((tilt,),) = (each["measured"] for each in json.loads(told.output, parse_constant=str))
+    assert tilt["low"] is None  # NaN is no JSON
     for wrong in (["--class", "bridg"], ["--group", "nobody"]):
         refused = CliRunner().invoke(condition, [*state, *wrong])
         assert isinstance(refused.exception, SettingsError)

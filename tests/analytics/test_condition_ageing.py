@@ -1,5 +1,6 @@
 """How ratings may worsen: rates by class with their sources, a municipality's own, and what it has inspected."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from click.testing import CliRunner
 
 from satomori_analytics.cli import playbook
 from satomori_analytics.condition.ageing import Fitted, expect, fit
+from satomori_analytics.condition.cli import condition
 from satomori_analytics.condition.rates import Rates, load_rates
 from satomori_analytics.condition.records import Pair, pairs_of, records_of
 from satomori_analytics.condition.region import conditions, load_structures
@@ -195,6 +197,27 @@ def test_a_sewer_span_goes_from_its_urgency(region: Region) -> None:
     (found,) = conditions(region.registry, region.store, load_structures(region.registry), NOON_US)
     assert (found.sewer_urgency, found.ageing[0].start, found.ageing[0].reached) == ("III", "III", "II")
     assert "緊急度II" in ageing_text(found.ageing[0])[0]
+
+
+def test_the_rates_in_force_are_listed_with_their_sources(region: Region) -> None:
+    """Of a town's bridges what its own pairs made of the package's rates; of spans their own states."""
+    region.add_asset(
+        "bridge", "bridge", ["tilt"], interval_s=3600, attributes={"inspections": "2019-05 II; 2024-05 III"}
+    )
+    region.add_asset("span", "sewer_span", ["hydrogen_sulfide"], interval_s=3600)
+    asked = ["--state", str(region.state), "--rates", "--json"]
+    listed = CliRunner().invoke(condition, asked, catch_exceptions=False)
+    told = {(row["class"], row["from"], row["to"]): row for row in json.loads(listed.output)}
+    assert set(told) == {
+        ("bridge", "I", "II"), ("bridge", "II", "III"), ("bridge", "III", "IV"),
+        ("sewer_span", "-", "III"), ("sewer_span", "III", "II"), ("sewer_span", "II", "I"),
+    }  # fmt: skip
+    worsens, stays = told["bridge", "II", "III"], told["bridge", "I", "II"]
+    assert (worsens["pairs"], worsens["municipality"]) == (1, "town")
+    assert worsens["a_year"] > leaving("bridge")[1]
+    assert stays["a_year"] == leaving("bridge")[0]
+    assert worsens["low"] < worsens["a_year"] < worsens["high"]
+    assert "中部地方整備局" in worsens["source"]
 
 
 def test_a_rate_without_a_source_is_none() -> None:

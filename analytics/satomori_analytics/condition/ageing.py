@@ -10,6 +10,7 @@ import numpy as np
 
 from satomori_analytics.condition.rates import Rates
 from satomori_analytics.condition.records import Pair
+from satomori_analytics.condition.trend import Z90
 from satomori_analytics.indicators.structures import hazard_posterior, hazard_reached
 from satomori_analytics.triage.order import RATING_ATTRIBUTES, RATINGS
 
@@ -71,6 +72,13 @@ def _fitted(rates: Rates, pairs: tuple[Pair, ...]) -> Fitted:
     before, after, years = np.array([(p.before + 1, p.after + 1, p.years) for p in pairs]).reshape(-1, 3).T
     log_theta, covariance = hazard_posterior(before, after, years, rates.leaving, rates.prior_years)
     return Fitted(rates, len(pairs), tuple(log_theta.tolist()), tuple(map(tuple, covariance.tolist())))
+
+
+def leaving_of(fitted: Fitted) -> list[tuple[float, float, float]]:
+    """Of each state but the worst the rate a year at which it is left, with its 90 % interval."""
+    half = Z90 * np.sqrt(np.diag(fitted.covariance))
+    bounds = np.exp(np.array(fitted.log_theta)[:, None] + np.stack([np.zeros_like(half), -half, half], axis=1))
+    return [(rate, low, high) for rate, low, high in bounds.tolist()]
 
 
 def expect(

@@ -1,6 +1,7 @@
 """`satomori condition`: how structures stand, by the ledger as it is now and days until the last midnight."""
 
 from dataclasses import asdict
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -11,13 +12,14 @@ from satomori_core.errors import SettingsError
 from satomori_core.settings import suggest
 
 if TYPE_CHECKING:
-    from satomori_analytics.condition.region import Condition
+    from satomori_analytics.condition.region import Condition, Fits
 
 
 @click.command(short_help="How structures stand: measured, rated, and how they may age.")
 @click.option("--asset", multiple=True, help="Id of an asset; may be repeated. [default: all]")
 @click.option("--class", "class_", help="Only assets of this class, e.g. bridge.")
 @click.option("--group", help="Only members of this group.")
+@click.option("--rates", is_flag=True, help="Tell how fast ratings are taken to worsen, and who says so.")
 @click.option("--language", type=click.Choice(["ja", "en"]), default="ja", show_default=True)
 @common_options
 def condition(
@@ -26,6 +28,7 @@ def condition(
     asset: tuple[str, ...],
     class_: str | None,
     group: str | None,
+    rates: bool,
     language: Literal["ja", "en"],
 ) -> None:
     """Tell what bridges, slopes, sewers, pumps and water mains measure, beside their legal rating 健全度.
@@ -33,8 +36,9 @@ def condition(
     With the chance of a worse rating in 5, 10 and 20 years; the most urgent first. Nothing is written. Of assets that
     are named the days are read; of others what the service kept of them at the last midnight, where it did.
     """
+    from satomori_analytics.condition import region  # noqa: PLC0415 - needs numpy
     from satomori_analytics.condition.rates import load_rates  # noqa: PLC0415
-    from satomori_analytics.condition.region import by_urgency, conditions, load_structures, members_of  # noqa: PLC0415 - needs numpy
+    from satomori_analytics.indicators.base import to_json  # noqa: PLC0415
     from satomori_analytics.playbook_files import load_playbooks  # noqa: PLC0415
     from satomori_analytics.settings import load_analytics  # noqa: PLC0415
     from satomori_store.opening import open_registry, open_store  # noqa: PLC0415
@@ -44,7 +48,7 @@ def condition(
 
     registry = open_registry(invocation.state, invocation.config)
     try:
-        structures = load_structures(registry)
+        structures = region.load_structures(registry)
         known = [row.id for row in structures]
         for name in asset:
             if name not in known:
@@ -52,29 +56,49 @@ def condition(
         classes = sorted({row.class_ for row in structures})
         if class_ is not None and class_ not in classes:
             raise SettingsError(f"no structure of class {class_!r}{suggest(class_, classes)}")
-        members = None if group is None else members_of(registry, group)
+        members = None if group is None else region.members_of(registry, group)
         if members == []:
             raise SettingsError(f"no group {group!r} with members: satomori registry list groups")
+        chosen = [
+            row
+            for row in structures
+            if (not asset or row.id in asset)
+            and class_ in (None, row.class_)
+            and (members is None or row.id in members)
+        ]
+        if rates:
+            print_rows(_rates(region.Fits(registry, chosen, ratebook)), as_json=invocation.json)
+            return
         store = open_store(invocation.state, invocation.config)
         try:
-            chosen = [
-                row
-                for row in structures
-                if (not asset or row.id in asset)
-                and class_ in (None, row.class_)
-                and (members is None or row.id in members)
-            ]
-            found = by_urgency(
-                conditions(registry, store, chosen, now_us(), playbooks=playbooks, ratebook=ratebook, drawn=bool(asset))
+            found = region.conditions(
+                registry, store, chosen, now_us(), playbooks=playbooks, ratebook=ratebook, drawn=bool(asset)
             )
         finally:
             store.close()
     finally:
         registry.dispose()
+    found = region.by_urgency(found)
     if invocation.json:
-        print_rows(map(asdict, found), as_json=True)
+        print_rows((to_json(asdict(each)) for each in found), as_json=True)
     else:
         print_rows([row for each in found for row in _rows(each, language)], as_json=False)
+
+
+def _rates(fits: "Fits") -> list[dict[str, Any]]:
+    """A row for each state that is left, per year with a 90 % interval."""
+    from satomori_analytics.condition.ageing import STATES, leaving_of  # noqa: PLC0415
+    from satomori_analytics.condition.region import scale_of  # noqa: PLC0415
+
+    return [
+        {"municipality": municipality, "class": class_, "from": before, "to": after, "a_year": round(rate, 4),
+         "low": round(low, 4), "high": round(high, 4), "pairs": fitted.pairs, "table": table,
+         "source": fitted.rates.source}
+        for (municipality, class_, table), fitted in sorted(fits.all().items())
+        for (before, after), (rate, low, high) in zip(
+            pairwise(STATES[scale_of(class_)]), leaving_of(fitted), strict=True
+        )
+    ]  # fmt: skip
 
 
 def _rows(condition: "Condition", language: str) -> list[dict[str, Any]]:

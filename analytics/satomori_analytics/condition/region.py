@@ -81,7 +81,7 @@ def conditions(
     Without a ratebook ratings worsen by the package's rates. Without `drawn` what the last two midnights' looks kept
     is taken, where there is one, for what the days say: they are not read.
     """
-    fits = _Fits(engine, assets, ratebook or load_rates())
+    fits = Fits(engine, assets, ratebook or load_rates())
     kept = load_kept(engine, [asset.id for asset in assets])
     until_us = now_us // DAY_US * DAY_US
     taken = {} if drawn else {id_: each for id_, each in kept.items() if each.until_us >= until_us - DAY_US}
@@ -110,7 +110,7 @@ def by_urgency(found: Iterable[Condition]) -> list[Condition]:
     return [replace(c, measured=undrawn(c.measured)) if any(m.at_us for m in c.measured) else c for c in ordered]
 
 
-class _Fits:
+class Fits:
     """Rates brought up to date by what each municipality has inspected, whoever asks: of it only rates are told."""
 
     def __init__(self, engine: Engine, assets: Sequence[Asset], ratebook: Ratebook) -> None:
@@ -124,8 +124,12 @@ class _Fits:
             )
             for municipality, class_, attributes in connection.execute(query):
                 key = self._key(municipality, class_, attributes)
-                pairs.setdefault(key, []).extend(pairs_of(records_of(attributes, STATES[_scale(class_)])[0]))
+                pairs.setdefault(key, []).extend(pairs_of(records_of(attributes, STATES[scale_of(class_)])[0]))
         self._fitted = {key: fit(rates, pairs.get(key, ())) for key, rates in self._rates.items()}
+
+    def all(self) -> dict[tuple[str, str, str], Fitted]:
+        """By municipality, class and the table that the rates are in."""
+        return self._fitted
 
     def of(self, asset: Asset) -> Fitted:
         return self._fitted[self._key(asset.municipality_id, asset.class_, asset.attributes)]
@@ -137,12 +141,12 @@ class _Fits:
         return key
 
 
-def _scale(class_: str) -> Scale:
+def scale_of(class_: str) -> Scale:
     return "sewer" if class_ == "sewer_span" else "health"
 
 
 def _condition(asset: Asset, said: Kept, now_us: int, fitted: Fitted, playbook: Playbook | None) -> Condition:
-    scale = _scale(asset.class_)
+    scale = scale_of(asset.class_)
     states = STATES[scale]
     records, unread = records_of(asset.attributes, states)
     measured, rating = said.measured, rating_of(asset.attributes)

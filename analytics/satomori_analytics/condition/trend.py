@@ -8,7 +8,7 @@ from satomori_analytics.indicators.base import Floats
 
 LEAST = 10
 _ROUNDS, _FAR = 20, 3 * 1.4826  # three deviations of a normal distribution by its MAD
-_Z90 = 1.645  # of a normal distribution: 5 % lie beyond on each side
+Z90 = 1.645  # of a normal distribution: 5 % lie beyond on each side
 
 
 YEAR_D = 365.25
@@ -50,7 +50,7 @@ def theil_sen(days: Floats, values: Floats) -> Trend | None:
     residual = residual - np.median(residual)
     spread = float(residual @ residual)
     r = min(max(float(residual[1:] @ residual[:-1]) / spread, 0.0), 0.95) if spread > 0 else 0.0
-    deviation = _Z90 * np.sqrt(n * (n - 1) * (2 * n + 5) / 18 * (1 + r) / (1 - r) * inflation)
+    deviation = Z90 * np.sqrt(n * (n - 1) * (2 * n + 5) / 18 * (1 + r) / (1 - r) * inflation)
     place = (len(slopes) + np.array([-deviation, deviation])) / 2
     low, high = slopes[np.clip(np.round(place).astype(int), 0, len(slopes) - 1)]
     return Trend(rate * YEAR_D, float(low) * YEAR_D, float(high) * YEAR_D, freed)
@@ -80,5 +80,5 @@ def interval(values: Floats) -> tuple[float, float, float]:
     mean, off = float(known.mean()), known - known.mean()
     spread = float(off @ off)
     r = min(max(float(off[1:] @ off[:-1]) / spread, 0.0), 0.95) if spread > 0 else 0.0
-    half = _Z90 * float(np.sqrt(spread / (n - 1) / n * (1 + r) / (1 - r)))
+    half = Z90 * float(np.sqrt(spread / (n - 1) / n * (1 + r) / (1 - r)))
     return mean, mean - half, mean + half
