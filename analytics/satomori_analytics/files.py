@@ -115,6 +115,8 @@ def score_file(
 def build_detector(name: str | None, layout: Layout, train_rows: int | None) -> Detector:
     """The named detector, or the one for so many channels."""
     kind = detectors.find(name or ("multichannel" if len(layout.values) > 1 else "univariate"))
+    if len(layout.values) < kind.channels_min:
+        raise SettingsError(f"detector {kind.name} needs {kind.channels_min} columns: name them with --value-columns")
     options: dict[str, float] = {"learn_rows": train_rows} if train_rows is not None and kind.learns_rows else {}
     if kind.knows_days:
         options["utc_offset_s"] = layout.utc_offset_s

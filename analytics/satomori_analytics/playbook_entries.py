@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from math import inf, isfinite
 from typing import Any
 
-from satomori_analytics import indicators
+from satomori_analytics import detectors, indicators
 from satomori_analytics.playbook import FORECAST_OPTIONS, FORECASTS, HISTORY_S
 from satomori_core.errors import NotFoundError
 from satomori_core.metrics import catalogue
@@ -63,6 +63,10 @@ def _watch_faults(entry: Table) -> Iterator[tuple[str, str]]:
         yield "on", "names no metric: write at least one"
     if on and isinstance(on, list) and isinstance(entry.get("least"), int) and entry["least"] > len(on):
         yield "least", f"{entry['least']} of {len(on)} channels can't be there"
+    kind = detectors.BY_NAME.get(str(entry.get("detector")))
+    least = entry.get("least", 1)
+    if kind is not None and isinstance(least, int) and 0 < least < kind.channels_min:
+        yield "least", f"detector {kind.name} needs {kind.channels_min} channels: write least = {kind.channels_min}"
 
 
 def number_faults(kind: str, entry: object) -> Iterator[tuple[str, str]]:

@@ -100,6 +100,7 @@ def test_any_detector_by_name(tmp_path: Path, name: str) -> None:
         ("time,a\n2024-01-01,1\nnoon,2\n", (), "line 3: 'noon' is not a time"),
         ('time,a\n2024-01-01,1\n"broken\n', (), "line 3"),
         ("time,a\n2024-01-01,1\n", ("--detector", "magic"), "no detector 'magic'"),
+        ("time,a\n2024-01-01,1\n", ("--detector", "residual"), "detector residual needs 2 columns"),
     ],
 )
 def test_a_wrong_file_is_said(tmp_path: Path, text: str, options: tuple[str, ...], message: str) -> None:

@@ -47,6 +47,11 @@ class DetectorKind:
         """Whether it takes several channels of one thing together."""
         return bool(getattr(self.make, "joint", False))
 
+    @property
+    def channels_min(self) -> int:
+        """How many channels a joint detector can't do without."""
+        return int(getattr(self.make, "channels_min", 1))
+
     def build(self, options: Mapping[str, float], where: str) -> Detector:
         """Raise SettingsError for an option that this detector does not know."""
         known = inspect.signature(self.make).parameters

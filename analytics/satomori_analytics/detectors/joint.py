@@ -52,6 +52,8 @@ class Residual(Learned):
     further than `beyond` outside the learned range of the second channel is not judged: a line is no prophet.
     """
 
+    channels_min: ClassVar[int] = 2
+
     def __init__(
         self,
         *,
