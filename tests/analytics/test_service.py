@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from satomori_analytics.condition.kept import load_kept
 from satomori_analytics.settings import AnalyticsSettings, load_analytics
 from satomori_analytics.slow import Slow
 from satomori_core.clock import DAY_US, SECOND_US, now_us
@@ -39,15 +40,17 @@ def test_wrong_settings_are_said(tmp_path: Path, text: str, message: str) -> Non
 
 
 def test_the_process_finds_and_stops(region: Region) -> None:
-    """A real process: a level that crosses is a finding, SIGTERM ends it with status 0."""
+    """A real process: a level that crosses is a finding, a slope is looked at; SIGTERM ends it with status 0."""
     region.add_asset("pond", "irrigation_pond", ["water_level"], interval_s=1, attributes={"level_warning_m": 2.0})
+    region.add_asset("slope", "slope", ["tilt"], interval_s=3600)
     command = [sys.executable, "-m", "satomori_core", "analytics", "--state", str(region.state)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             deadline = time.monotonic() + PATIENCE_S
             begun = now_us() - 60 * SECOND_US
             region.put("pond", "water_level", [(begun + i * SECOND_US, 1.0 if i < 10 else 2.5) for i in range(60)])
-            while not region.findings("limit") and time.monotonic() < deadline:
+            while not (region.findings("limit") and load_kept(region.registry, ["slope"])):
+                assert time.monotonic() < deadline
                 time.sleep(0.2)
             (finding,) = region.findings("limit")
             assert (finding.since_us, finding.historical) == (begun + 10 * SECOND_US, False)
