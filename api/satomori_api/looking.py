@@ -83,13 +83,13 @@ class Looking:
     ) -> LookView:
         """Check an asset off, or with None take it back. Raise NotFoundError, ForbiddenError, ConflictError."""
         with transaction(self._engine) as session:
-            asset = self._sight.asset(session, viewer, asset_id)
+            self._sight.asset(session, viewer, asset_id)
             access.require(viewer, "acknowledge", session, asset_id=asset_id)
             _event(session, event_id)
-            row = check_off(
+            check_off(
                 session, event_id, asset_id, viewer.user_id, result=result, note=note or None, at_us=self._clock()
             )
-            return look_view(row, asset, viewer)
+        return next(look for look in self.looks(viewer, event_id) if look.asset_id == asset_id)
 
     def _views(self, session: Session, viewer: Viewer, rows: Sequence[HazardEvent]) -> list[EventView]:
         query = select(FirstLook.event_id, func.count(), func.count(FirstLook.result)).where(

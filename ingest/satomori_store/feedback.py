@@ -10,7 +10,7 @@ from typing import Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from satomori_store.models import Feedback
+from satomori_store.models import Alert, Feedback
 
 Verdict = Literal["true", "false", "known"]
 # Our own choice. Halving is the least step that people notice: with a budget of one false alarm a month it is one in
@@ -56,6 +56,7 @@ def load_steps(session: Session) -> dict[str, dict[str, int]]:
 
 
 def load_known(session: Session) -> dict[int, int]:
-    """Alert → the level at which somebody said that it is known already."""
-    query = select(Feedback.alert_id, Feedback.level).where(Feedback.verdict == "known", Feedback.undone_us.is_(None))
-    return dict(session.execute(query).all())
+    """Alert that stands → the level at which somebody said that it is known already."""
+    query = select(Feedback.alert_id, Feedback.level).join(Alert, Alert.id == Feedback.alert_id)
+    known = (Alert.resolved_us.is_(None), Feedback.verdict == "known", Feedback.undone_us.is_(None))
+    return dict(session.execute(query.where(*known)).all())

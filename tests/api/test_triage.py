@@ -71,6 +71,7 @@ async def test_a_told_event_is_kept_once_ordered_and_checked_off(world: World) -
     assert (await world.ask("s-viewer", "POST", bridge, json=done)).status_code == 404
     answer = (await world.ask("u-crew", "POST", bridge, json=done)).json()
     assert (answer["looked_by"], answer["result"], answer["note"]) == ("u-crew", "needs_work", "支承にひび")
+    assert answer["rank"] == next(look["rank"] for look in looks if look["asset_id"] == "ueno-bridge")
     second = await world.ask("u-engineer", "POST", bridge, json=done)
     assert second.status_code == 409
     assert "u-crew" in second.json()["detail"]

@@ -143,9 +143,13 @@ def test_after_an_earthquake_the_page_says_where_to_look_and_who_has(running: Ru
     order(running)
     first = page.locator("li.look-place").first
     expect(first).to_contain_text("1. ", timeout=PATIENCE_S * 1000)
+    pins = page.locator(".card > .map .order-pin")
+    expect(pins.filter(has_text=re.compile("^1$"))).to_have_count(1)
     other = look(desk, page.url)
     first.get_by_role("button", name="異常なし").click()
     expect(other.locator("li.look-place").first).to_contain_text("に確認: 異常なし", timeout=PATIENCE_S * 1000)
+    expect(pins.filter(has_text="✓")).to_have_count(1)
+    expect(pins.filter(has_text=re.compile("^1$"))).to_have_count(0)
     expect(other.locator("li.look-place").first.get_by_role("button", name="要対応")).to_have_count(0)
     other.locator("li.look-place").first.get_by_role("button", name="取り消す").click()
     first.get_by_role("button", name="要対応").click(timeout=PATIENCE_S * 1000)

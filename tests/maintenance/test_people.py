@@ -114,6 +114,8 @@ def test_what_is_known_can_be_known_again_once_it_is_worse(session: Session) -> 
     session.get_one(Alert, 1).level = 4
     judge(session, 1, "known", "suzuki", note=None, now_us=NOW + 2)
     assert load_known(session) == {1: 4}
+    session.get_one(Alert, 1).resolved_us = NOW + 3
+    assert load_known(session) == {}
 
 
 def test_each_word_and_each_undoing_raises_the_version_that_analytics_looks_at(session: Session) -> None:
