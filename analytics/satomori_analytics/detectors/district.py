@@ -20,13 +20,22 @@ Hours = NDArray[np.int64]
 
 # Standard deviations of what may differ from the common day, as shares of the hour's usual flow (our choice, wide).
 _PRIOR_COMMON, _PRIOR_REST_DAY, _PRIOR_SUNDAY, _PRIOR_WEEKDAY, _PRIOR_TREND_DAY = 1e3, 0.2, 0.07, 0.03, 0.002
+# How much of a rest day a public holiday on a working day is, before any was seen: mean and deviation (our choice).
+_HOLIDAY, _HOLIDAY_SPREAD = 0.8, 0.4
+# Two weeks' residuals of the same hour of the week must go together so surely before each such hour has its own usual.
+_WEEK_Z = 2.5
 # The level's own unrest from day to day: at least so much, and a random walk (our choice).
 _DAY_LEVEL, _WALK = 0.002, 0.002
 _MAD = 1.4826
+_WINSORISED = 0.9776  # mean of min(x^2, 2.5^2) of normal x
 _LEAST_SHARE = 0.2  # of the typical flow: what an hour counts for at least, where priors are shares of it
 _HUBER = 2.0
 _DRAWN = 10  # residuals that the common share of noise counts for beside an hour's own
 _CLIP = 4.0
+_ROUNDS = 6
+_WEEK = 79  # the first column of the hours of the week, where they have any
+_FAR_H = 8  # hours of a day so far apart share nothing but its level
+_PAIRS = 20  # neighbours that no persistence counts for
 _RECENT_H, _COARSE_H = 72, 6
 
 
@@ -42,7 +51,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Usual:
-    """Fitted to hours before `end`. Everything but `scale` is in units of it; `day` [24] is the common day."""
+    """Fitted to hours before `end`. Everything but `scale` is in units of it; `day` [24] is the common day.
+
+    `holiday`: how much of a rest day a holiday is; `weekly`: whether each hour of the week has its own usual.
+    """
 
     scale: float
     day: Floats
@@ -52,52 +64,108 @@ class Usual:
     phi: float
     day_level: float
     end: int
+    holiday: float = _HOLIDAY
+    weekly: bool = False
 
     def expected(self, hours: Hours) -> Floats:
         """[n] usual flow, in the flow's unit."""
-        return self.scale * (self._design(hours) @ self.weights)
+        return self.scale * (self.design(hours) @ self.weights)
 
     def deviation(self, hours: Hours) -> Floats:
         """[n] standard deviation of the flow from `expected`, in the flow's unit."""
-        design, since = self._design(hours), np.maximum(hours - self.end, 0) / 24
+        design, since = self.design(hours), np.maximum(hours - self.end, 0) / 24
         unlearned = np.einsum("ij,jk,ik->i", design, self.spread, design)
-        unrest = self.day[hours % 24] ** 2 * (self.day_level**2 + _WALK**2 * since)
+        unrest = self.day[hours % 24] ** 2 * (self.day_level**2 + _WALK**2 * since) + self._of_rest(hours) ** 2
         return np.asarray(self.scale * np.sqrt(self.sigma[hours % 24] ** 2 + unlearned + unrest))
 
-    def _design(self, hours: Hours) -> Floats:
-        kinds = _kinds(hours, self.day)
+    def design(self, hours: Hours) -> Floats:
+        """[n, columns] whose product with the weights is what is expected."""
+        kinds = _kinds(hours, self.day, _rest(hours, self.holiday), weekly=self.weekly)
         return _with_trend(kinds, hours, self.end, kinds @ self.weights[:-1])
 
-    def covariance(self, hours: Hours) -> Floats:
-        """[n, n] of the residuals, in units of `scale`: noise, what was not learned exactly, and the level's unrest."""
-        design = self._design(hours)
-        sigma, level = self.sigma[hours % 24], self.day[hours % 24]
-        apart = np.abs(hours[:, None] - hours[None, :])
-        noise = sigma[:, None] * sigma[None, :] * (self.phi ** np.arange(int(apart.max()) + 1))[apart]
-        same_day = hours[:, None] // 24 == hours[None, :] // 24
-        since = np.maximum(hours - self.end, 0) / 24
-        unrest = self.day_level**2 * same_day + _WALK**2 * np.minimum(since[:, None], since[None, :])
-        return np.asarray(noise + design @ self.spread @ design.T + level[:, None] * level[None, :] * unrest)
+    def _of_rest(self, hours: Hours) -> Floats:
+        """[n] deviation of what is expected, since a holiday may be more or less of a rest day; 0 on other days."""
+        clock = hours % 24
+        return np.asarray(_HOLIDAY_SPREAD * _holidays(hours) * self.day[clock] * self.weights[24 + clock])
 
-    def steps(self, hours: Hours, flow: Floats, starts: Hours, *, ramps: bool) -> list[Step]:
-        """The step that began at each of `starts` and lasts, and with `ramps` the one that has grown since."""
-        residual = flow / self.scale - self.expected(hours) / self.scale
-        covariance = self.covariance(hours)
-        deviation = np.sqrt(np.diag(covariance))
-        shapes = (hours[:, None] >= starts[None, :]).astype(np.float64)
-        if ramps:
-            old = starts[(hours[-1] - starts >= 48) & (starts % 24 == 0)]
-            grown = np.clip((hours[:, None] - old[None, :]) / np.maximum(hours[-1] - old, 1)[None, :], 0.0, 1.0)
-            shapes, starts = np.concatenate([shapes, grown], axis=1), np.concatenate([starts, old])
-        clipped = np.clip(residual, -_CLIP * deviation, _CLIP * deviation)
-        solved = np.linalg.solve(covariance, np.column_stack([shapes, residual, clipped]))
-        held = solved[:, : len(starts)]
-        information = np.maximum(np.einsum("ij,ij->j", shapes, held), 1e-12)
-        size, z = shapes.T @ solved[:, -2] / information, shapes.T @ solved[:, -1] / np.sqrt(information)
-        return [
-            Step(int(since), self.scale * float(b), self.scale * float(e), float(score))
-            for since, b, e, score in zip(starts, size, 1 / np.sqrt(information), z, strict=True)
-        ]
+    def apart(self, hours: Hours, others: Hours) -> Floats:
+        """[n, m] covariance of the residuals, in units of `scale`, but for what was not learned: noise, unrest."""
+        level, other_level = self.day[hours % 24][:, None], self.day[others % 24]
+        apart = np.abs(hours[:, None] - others)
+        persists = (self.phi ** np.arange(int(apart.max(initial=0)) + 1))[apart]
+        noise = self.sigma[hours % 24][:, None] * self.sigma[others % 24] * persists
+        since, other_since = np.maximum(hours - self.end, 0)[:, None] / 24, np.maximum(others - self.end, 0) / 24
+        same = hours[:, None] // 24 == others // 24
+        unrest = self.day_level**2 * same + _WALK**2 * np.minimum(since, other_since)
+        rest = self._of_rest(hours)[:, None] * self._of_rest(others) * same
+        return np.asarray(noise + level * other_level * unrest + rest)
+
+
+class Evidence:
+    """For a step at each hour so far, and for a rise that has grown since each midnight; brought up to date by hours.
+
+    The residuals are freed of their correlation by the inverse Cholesky root of their covariance, row by row. An hour
+    then adds its square and its product to the sums of each possible beginning (generalised least squares).
+    """
+
+    def __init__(self, usual: Usual) -> None:
+        self.usual, self.hours = usual, np.empty(0, np.int64)
+        self._design = np.empty((0, len(usual.weights)))
+        self._root = np.empty((0, 0))  # the inverse of the covariance's lower Cholesky root
+        self._residuals = np.empty((0, 2))  # as they are, and clipped
+        self._sums = np.empty((2, 3, 0))  # of steps and of ramps: squares, products, clipped products
+
+    def add(self, hours: Hours, flow: Floats) -> None:
+        """Hours later than all before; none is no trouble."""
+        if not len(hours):
+            return
+        usual, before, root = self.usual, self.hours, self._root
+        design = usual.design(hours)
+        learned = design @ usual.spread
+        own = usual.apart(hours, hours) + learned @ design.T
+        across = (usual.apart(hours, before) + learned @ self._design.T) @ root.T
+        inverse = np.linalg.inv(np.linalg.cholesky(own - across @ across.T))
+        rows = np.concatenate([-inverse @ across @ root, inverse], axis=1)
+        residual, reach = flow / usual.scale - design @ usual.weights, _CLIP * np.sqrt(np.diag(own))
+        both = np.stack([residual, np.clip(residual, -reach, reach)], axis=1)
+        self._residuals = np.concatenate([self._residuals, both])
+        self.hours, self._design = np.concatenate([before, hours]), np.concatenate([self._design, design])
+        self._root = np.concatenate([np.pad(root, ((0, 0), (0, len(hours)))), rows])
+        self._sums = np.pad(self._sums, ((0, 0), (0, 0), (0, len(hours))))
+        told = (rows @ self._residuals).T
+        midnights = np.flatnonzero(self.hours % 24 == 0)
+        steps = np.cumsum(rows[:, ::-1], axis=1)[:, ::-1]
+        ramps = rows @ np.maximum(self.hours[:, None] - self.hours[midnights], 0)
+        self._sums[0] += np.concatenate([(steps**2).sum(axis=0)[None], told @ steps])
+        self._sums[1][:, midnights] += np.concatenate([(ramps**2).sum(axis=0)[None], told @ ramps])
+
+    def step(self, starts: Hours) -> Step:
+        """The likeliest step among those that began at `starts` (hours that were added) and last."""
+        return self._likeliest(0, starts, np.ones(len(starts)))
+
+    def ramp(self, starts: Hours) -> Step:
+        """The likeliest even rise since one of `starts` (midnights); its size is what it has grown to."""
+        return self._likeliest(1, starts, np.maximum(self.hours[-1] - starts, 1).astype(np.float64))
+
+    def size(self, starts: Hours) -> Step:
+        """The step in the mean over all `starts`, each as likely as what has come since makes it, all sizes alike."""
+        squares, products, clipped = self._sums[0][:, np.searchsorted(self.hours, starts)]
+        squares = np.maximum(squares, 1e-12)
+        z = clipped / np.sqrt(squares)
+        likely = np.exp((z**2 - np.max(z**2)) / 2) / np.sqrt(squares) * (z > 0)
+        likely /= max(float(likely.sum()), 1e-300)
+        each, scale = products / squares, self.usual.scale
+        size = float(likely @ each)
+        error = float(np.sqrt(likely @ (1 / squares + (each - size) ** 2)))
+        return Step(int(starts[np.argmax(likely)]), scale * size, scale * error, float(z.max()))
+
+    def _likeliest(self, kind: int, starts: Hours, grown: Floats) -> Step:
+        squares, products, clipped = self._sums[kind][:, np.searchsorted(self.hours, starts)]
+        squares = np.maximum(squares, 1e-12)
+        z = clipped / np.sqrt(squares)
+        best, scale = int(np.argmax(z)), self.usual.scale
+        size, error = products / squares * grown * scale, grown / np.sqrt(squares) * scale
+        return Step(int(starts[best]), float(size[best]), float(error[best]), float(z[best]))
 
 
 def candidates(hours: Hours, least_h: int) -> Hours:
@@ -109,88 +177,175 @@ def candidates(hours: Hours, least_h: int) -> Hours:
 
 def fit(hours: Hours, flow: Floats, end: int) -> Usual:
     """Learn from hourly means without gaps marked NaN: at least a few days of them."""
+    usual, residual = _fit(hours, flow, end, weekly=0.0)
+    own = _weekly(hours, residual / usual.sigma[hours % 24])
+    if own > 0:
+        share = float(np.median(usual.sigma / usual.day))
+        usual, _ = _fit(hours, flow, end, weekly=np.sqrt(own) * share)
+    return usual
+
+
+def _fit(hours: Hours, flow: Floats, end: int, *, weekly: float) -> tuple[Usual, Floats]:
+    """And the residuals, in units of the scale. `weekly`: deviation of an hour of the week from the common pattern."""
     scale = max(float(np.median(np.abs(flow))), 1e-9)
     values = flow / scale
     clock = hours % 24
     overall = float(np.median(values))
     day = np.array([np.median(values[clock == h]) if (clock == h).any() else overall for h in range(24)])
     day = np.maximum(np.abs(day), _LEAST_SHARE)
-    kinds = _kinds(hours, day)
-    precision = np.diag(1 / _priors() ** 2)
+    rest, holiday = _rest(hours, _HOLIDAY), _HOLIDAY
+    days, at = np.unique(hours // 24, return_inverse=True)
+    own_level = np.eye(len(days))[at] * day[clock][:, None]  # of each day, beside the weekday's
+    priors = _priors(weekly)
     share = max(_MAD * float(np.median(np.abs(values / day[clock] - np.median(values / day[clock])))), 1e-3)
-    sigma, residual, inverse = share * day, values, precision
+    sigma, phi, level = share * day, 0.0, _DAY_LEVEL
     grows = day[clock]  # the use that the trend multiplies: the common day at first, then what was fitted
     trust = np.ones(len(values))
-    for _ in range(4):
+    for _ in range(_ROUNDS):
+        kinds = _kinds(hours, day, rest, weekly=weekly > 0)
         design = _with_trend(kinds, hours, end, grows)
-        by_row = trust / sigma[clock] ** 2
-        inverse = np.linalg.inv(design.T @ (design * by_row[:, None]) + precision)
-        weights = inverse @ (design.T @ (by_row * values))
-        residual = values - design @ weights
+        wide = sigma[clock] / np.sqrt(trust)
+        whole = np.concatenate([design, own_level], axis=1)
+        freed = _freed(np.column_stack([whole, values]), hours, wide, phi)
+        known = freed[:, :-1]
+        precision = 1 / np.concatenate([priors, np.full(len(days), level)]) ** 2
+        inverse = np.asarray(np.linalg.inv(known.T @ known + np.diag(precision)), np.float64)
+        fitted = inverse @ (known.T @ freed[:, -1])
+        weights, spread = fitted[: len(priors)], inverse[: len(priors), : len(priors)]
+        residual, within = values - design @ weights, values - whole @ fitted
+        unsure = np.einsum("ij,ij->i", whole @ inverse, whole) / sigma[clock] ** 2
+        sigma = _noise(within / np.sqrt(np.maximum(1 - unsure, 0.25)), clock, day)
+        shown = (design / sigma[clock][:, None], spread)
+        phi, level = _correlation(at, residual / sigma[clock], shown, day[clock] / sigma[clock], level)
+        if weekly > 0:  # which hours of the week have their own usual, and how far, follows from them
+            own = slice(_WEEK, _WEEK + 168)
+            priors[own] = np.sqrt(np.maximum(weights[own] ** 2 + np.diag(spread)[own], weekly**2))
+        rest, holiday = _rested(hours, residual, rest, day[clock] * weights[24 + clock], sigma[clock])
         grows = kinds @ weights[:-1]
-        freedom = float(np.einsum("ij,jk,ik,i->", design, inverse, design, by_row))
-        sigma = _noise(residual, clock, day, max(1 - freedom / len(values), 0.25))
-        trust = np.minimum(1.0, _HUBER / np.maximum(np.abs(residual) / sigma[clock], 1e-9))
-    return Usual(
-        scale, day, weights, inverse, sigma, _persistence(hours, residual / sigma[clock]),
-        _day_level(hours, residual, sigma[clock], day[clock]), end,
-    )  # fmt: skip
+        trust = np.minimum(1.0, _HUBER / np.maximum(np.abs(within) / sigma[clock], 1e-9))
+    return Usual(scale, day, weights, spread, sigma, phi, level, end, holiday, weekly > 0), residual
 
 
-def _kinds(hours: Hours, day: Floats) -> Floats:
-    """[n, 79] of hour and kind of day, each column in shares of the hour's common flow."""
+def _freed(columns: Floats, hours: Hours, sigma: Floats, phi: float) -> Floats:
+    """Columns [n, k] freed of noise of these deviations that persists from one hour to the next: now white, of 1."""
+    own = columns / sigma[:, None]
+    follows = np.concatenate([[False], np.diff(hours) == 1])
+    freed = own.copy()
+    freed[follows] = (own[1:] - phi * own[:-1])[follows[1:]] / np.sqrt(1 - phi**2)
+    return np.asarray(freed)
+
+
+def _correlation(
+    day: Hours, z: Floats, learned: tuple[Floats, Floats], share: Floats, level: float
+) -> tuple[float, float]:
+    """How much of an hour's noise persists to the next, and the level's deviation from day to day.
+
+    By moments of pairs of hours of the same day, what the fit took from them added back (expectation-maximisation):
+    far apart only the level goes together, in proportion to each hour's `share` of it. `z`: residuals in deviations;
+    `level`: as thought so far.
+    """
+    reach = 3 * np.sqrt(1 + (level * share) ** 2)
+    z, (design, spread) = np.clip(z, -reach, reach), learned
+    far, far_all, near, near_all = 0.0, 1.0, 0.0, 0.0
+    pairs = []
+    for rows in np.split(np.arange(len(day)), np.flatnonzero(np.diff(day)) + 1):
+        both = np.outer(z[rows], z[rows]) + design[rows] @ spread @ design[rows].T
+        shares = np.outer(share[rows], share[rows])
+        apart = np.abs(rows[:, None] - rows)
+        far += float(np.sum((both * shares)[apart >= _FAR_H]))
+        far_all += float(np.sum((shares**2)[apart >= _FAR_H]))
+        pairs.append((both, shares, apart))
+    variance = max(far / far_all, _DAY_LEVEL**2)
+    for both, shares, apart in pairs:
+        beyond = both - variance * shares
+        near += float(np.sum(beyond[apart == 1])) / 2
+        near_all += float(np.sum(beyond[apart == 0]))
+    return float(np.clip(near / (near_all + _PAIRS), 0.0, 0.9)), float(np.sqrt(variance))
+
+
+def _kinds(hours: Hours, day: Floats, rest: Floats, *, weekly: bool) -> Floats:
+    """[n, 79 or 247] of hour and kind of day, and of hour of week, each column in shares of the hour's common flow."""
     clock = np.eye(24)[hours % 24]
-    # Hour 0 is a Thursday's (1970-01-01): Monday is 0.
-    weekday = (hours // 24 + 3) % 7
-    rest, sunday = ((weekday >= 5) | _holiday(hours // 24))[:, None], (weekday == 6)[:, None]
-    parts = [clock, clock * rest, clock * sunday, np.eye(7)[weekday]]
+    weekday = _weekday(hours)
+    sunday = (weekday == 6)[:, None]
+    parts = [clock, clock * rest[:, None], clock * sunday, np.eye(7)[weekday]]
+    if weekly:
+        parts.append(np.eye(168)[hours % 168])
     return np.asarray(np.concatenate(parts, axis=1) * day[hours % 24][:, None])
 
 
-def _holiday(days: Hours) -> NDArray[np.bool_]:
-    """Whether each of these days since 1970 is a public holiday of Japan."""
+def _weekday(hours: Hours) -> Hours:
+    """Hour 0 is a Thursday's (1970-01-01): Monday is 0."""
+    return (hours // 24 + 3) % 7
+
+
+def _rest(hours: Hours, holiday: float) -> Floats:
+    """[n] how much of a rest day each hour's day is."""
+    return np.where(_weekday(hours) >= 5, 1.0, holiday * _holidays(hours))
+
+
+def _holidays(hours: Hours) -> NDArray[np.bool_]:
+    """Whether each of these hours is of a public holiday of Japan on a working day."""
+    days = hours // 24
     years = np.unique(days.astype("datetime64[D]").astype("datetime64[Y]")).astype(np.int64) + 1970
-    return np.isin(days, np.concatenate([holidays_of(year) for year in years.tolist()]))
+    listed = np.concatenate([np.empty(0, np.int64), *(holidays_of(year) for year in years.tolist())])
+    return (_weekday(hours) < 5) & np.isin(days, listed)
+
+
+def _rested(hours: Hours, residual: Floats, rest: Floats, of_rest: Floats, sigma: Floats) -> tuple[Floats, float]:
+    """How much of a rest day each holiday was, by its own hours, and what the next is therefore expected to be."""
+    holidays, rest, shares = _holidays(hours), rest.copy(), [_HOLIDAY]
+    for one in np.unique(hours[holidays] // 24).tolist():
+        rows = holidays & (hours // 24 == one)
+        told = float(np.sum(of_rest[rows] * (residual[rows] + rest[rows] * of_rest[rows]) / sigma[rows] ** 2))
+        precision = float(np.sum((of_rest[rows] / sigma[rows]) ** 2))
+        share = (told + _HOLIDAY / _HOLIDAY_SPREAD**2) / (precision + 1 / _HOLIDAY_SPREAD**2)
+        rest[rows] = np.clip(share, 0.0, 1.2)
+        shares.append(float(np.clip(share, 0.0, 1.2)))
+    return rest, float(np.mean(shares))
+
+
+def _weekly(hours: Hours, z: Floats) -> float:
+    """Variance that residuals of the same hour of the week share, in units of their own; 0 where it is not sure.
+
+    Three hours together, since a pattern's difference lasts; against what white noise would show.
+    """
+    at = hours - hours[0]
+    rows = np.full(int(at[-1]) + 3, np.nan)
+    rows[at] = np.clip(z, -6, 6)
+    near = (rows[:-2] + rows[1:-1] + rows[2:]) / np.sqrt(3)
+    pairs = near[168:] * near[:-168]
+    known = np.isfinite(pairs)
+    if known.sum() < 100:
+        return 0.0
+    together = float(np.mean(pairs[known]))
+    return together / 3 if together > _WEEK_Z * np.sqrt(19 / 9 / known.sum()) else 0.0
 
 
 def _with_trend(kinds: Floats, hours: Hours, end: int, grows: Floats) -> Floats:
-    """[n, 80]: a last column by which the use `grows` [n] in proportion to itself, a share a day, around `end`."""
+    """A last column by which the use `grows` [n] in proportion to itself, a share a day, around `end`."""
     return np.column_stack([kinds, (hours - end) / 24 * grows])
 
 
-def _priors() -> Floats:
-    counts = (24, 24, 24, 7, 1)
-    return np.repeat([_PRIOR_COMMON, _PRIOR_REST_DAY, _PRIOR_SUNDAY, _PRIOR_WEEKDAY, _PRIOR_TREND_DAY], counts)
+def _priors(weekly: float) -> Floats:
+    counts = (24, 24, 24, 7, 168 if weekly > 0 else 0, 1)
+    deviations = [_PRIOR_COMMON, _PRIOR_REST_DAY, _PRIOR_SUNDAY, _PRIOR_WEEKDAY, max(weekly, 1e-3), _PRIOR_TREND_DAY]
+    return np.repeat(deviations, counts)
 
 
-def _noise(residual: Floats, clock: Hours, day: Floats, freedom: float) -> Floats:
+def _noise(residual: Floats, clock: Hours, day: Floats) -> Floats:
     """Standard deviation by hour of day: its own and its neighbours', drawn towards the day's common share."""
     relative = np.abs(residual) / day[clock]
-    typical = max(_MAD * float(np.median(relative)), 1e-3)
+    typical = _deviation(relative)
     sigma = np.empty(24)
     for h in range(24):
         near = np.minimum((clock - h) % 24, (h - clock) % 24) <= 1
-        own = _MAD * float(np.median(relative[near])) if near.any() else typical
-        count = int(near.sum())
-        sigma[h] = day[h] * np.sqrt((count * max(own, 1e-3) ** 2 + _DRAWN * typical**2) / (count + _DRAWN))
-    return np.asarray(sigma / np.sqrt(freedom))
+        own, count = _deviation(relative[near]) if near.any() else typical, int(near.sum())
+        sigma[h] = day[h] * np.sqrt((count * own**2 + _DRAWN * typical**2) / (count + _DRAWN))
+    return sigma
 
 
-def _persistence(hours: Hours, z: Floats) -> float:
-    """Correlation of neighbouring hours' residuals, drawn towards none."""
-    neighbours = np.diff(hours) == 1
-    z = np.clip(z, -3, 3)
-    together = float(np.sum(z[1:][neighbours] * z[:-1][neighbours]))
-    return float(np.clip(together / (float(np.sum(z**2)) + 50), 0.0, 0.9))
-
-
-def _day_level(hours: Hours, residual: Floats, sigma: Floats, level: Floats) -> float:
-    """How the whole day's level varies beyond what the hours' noise makes of it (method of moments)."""
-    days = np.unique(hours // 24)
-    beyond = []
-    for one in days.tolist():
-        rows = hours // 24 == one
-        information = float(np.sum((level[rows] / sigma[rows]) ** 2))
-        mean = float(np.sum(level[rows] * residual[rows] / sigma[rows] ** 2)) / information
-        beyond.append(min(mean**2, 9 / information) - 1 / information)
-    return float(np.sqrt(max(float(np.mean(beyond)), 0.0) + _DAY_LEVEL**2))
+def _deviation(sizes: Floats) -> float:
+    """Standard deviation of residuals of these sizes, those beyond 2.5 of it counted as 2.5: it wastes few of them."""
+    most = 2.5 * max(_MAD * float(np.median(sizes)), 1e-3)
+    return max(float(np.sqrt(np.mean(np.minimum(sizes, most) ** 2) / _WINSORISED)), 1e-3)

@@ -114,6 +114,7 @@ class LeakStep:
         self._z = 0.0
         self._leak: Leak | None = None
         self._usual: district.Usual | None = None  # follows from what is kept and `_start`
+        self._evidence: district.Evidence | None = None  # follows as well
         self.leaks: list[Leak | None] = []  # at each row of the latest call; not part of the state
 
     @property
@@ -216,27 +217,47 @@ class LeakStep:
         start = self._start or 0
         # What an earlier alarm covered speaks no more, once it has ended.
         spent = np.array(self._kept.flagged) & (self._alarm is None)
-        late = (hours >= max(start, int(hours[-1]) - self.window_h)) & ~spent
-        usual = self._learned(hours, means)
-        alarm = self._alarm
-        starts = district.candidates(hours[late], self.least_h)
-        if alarm is not None:
-            # Where it began is weighed anew for three days, for it may have been taken for a slow one.
-            near = (starts >= alarm.since - 48) & (hours[-1] - alarm.on <= 72)
-            starts = starts[near] if near.any() else np.array([max(alarm.since, int(hours[late][0]))])
+        # While an alarm is on the window moves a day at a time.
+        late = (hours >= max(start, (int(hours[-1]) - self.window_h) // 24 * 24)) & ~spent
+        evidence = self._weigh(self._learned(hours, means), hours[late], means[late, 0])
+        if self._alarm is None:
+            self._look(evidence)
+        if self._alarm is not None:
+            self._follow(evidence, hours, means, late)
+
+    def _look(self, evidence: district.Evidence) -> None:
+        """Raise an alarm where a step, or a rise that has grown for two days, is beyond the limit."""
+        hours = evidence.hours
+        starts = district.candidates(hours, self.least_h)
         if not len(starts):
             return
-        found = usual.steps(hours[late], means[late, 0], starts, ramps=alarm is None)
-        best = max(found, key=lambda step: step.z)
+        best = evidence.step(starts)
+        grown = starts[(hours[-1] - starts >= 48) & (starts % 24 == 0)]
+        if len(grown) and (slow := evidence.ramp(grown)).z > best.z:
+            best = slow
         self._z = best.z
-        if alarm is None and best.z >= self.limit and best.size > 0:
-            self._raise(best, int(hours[-1]))
-        elif alarm is not None:
+        if best.z >= self.limit and best.size > 0:
+            self._alarm = _Alarm(best.since, int(hours[-1]), best.size)
+            self._flag(best.since)
+
+    def _follow(self, evidence: district.Evidence, hours: district.Hours, means: Floats, late: Marks) -> None:
+        """What is said of a leak that is on, with what each hour adds to it."""
+        alarm, now = self._alarm, int(hours[-1])
+        if alarm is None:
+            return
+        # Where it began is weighed anew for three days, for it may have been taken for a slow one.
+        starts = district.candidates(evidence.hours, 1)
+        starts = starts[(starts >= alarm.since - 48) & (now - alarm.on <= 72)]
+        if not len(starts):
+            starts = np.array([max(alarm.since, int(evidence.hours[0]))])
+        best = evidence.size(starts)
+        self._z = best.z
+        if now > alarm.on:
             alarm.since, alarm.size = best.since, best.size
             self._flag(best.since)
-            if self._ended(usual, hours[late], means[late, 0], best, alarm):
+            if self._ended(evidence.usual, hours[late], means[late, 0], best, alarm):
                 return
-        self._leak = self._tell(usual, hours, means, best) if self._alarm else None
+        self._leak = self._tell(evidence.usual, hours, means, best)
 
     def _learned(self, hours: district.Hours, means: Floats) -> district.Usual:
         if self._usual is None:
@@ -245,9 +266,18 @@ class LeakStep:
             self._usual = district.fit(hours[learn], means[learn, 0], start)
         return self._usual
 
-    def _raise(self, best: district.Step, hour: int) -> None:
-        self._alarm = _Alarm(best.since, hour, best.size)
-        self._flag(best.since)
+    def _weigh(self, usual: district.Usual, hours: district.Hours, flow: Floats) -> district.Evidence:
+        """What was worked out of the day's earlier hours stands; a day's first hour, and a restart, begin alike."""
+        known, today = self._evidence, int(hours[-1]) // 24
+        count = 0 if known is None else len(known.hours)
+        lasts = known is not None and known.usual is usual and np.array_equal(hours[:count], known.hours)
+        if known is None or not lasts or known.hours[-1] // 24 != today:
+            known, count = district.Evidence(usual), int(np.searchsorted(hours, today * 24))
+            known.add(hours[:count], flow[:count])
+        for one in range(count, len(hours)):
+            known.add(hours[one : one + 1], flow[one : one + 1])
+        self._evidence = known
+        return known
 
     def _flag(self, since: int) -> None:
         kept = self._kept
@@ -264,12 +294,14 @@ class LeakStep:
             self._kept.flagged = [False] * len(self._kept.hours)
             return True
         # Without the hours in between: what they hold would be taken for a day on which all use is higher.
-        recent = []
+        back = False
         for since in (now - 5, now - 11, now - 23):
             apart = (hours < alarm.since) | (hours >= since)
             if since > alarm.since and hours[apart][-1] >= since:
-                recent += usual.steps(hours[apart], flow[apart], np.array([since], np.int64), ramps=False)
-        back = any(step.size + 2 * step.error < _OFF_SHARE * best.size for step in recent)
+                recent = district.Evidence(usual)
+                recent.add(hours[apart], flow[apart])
+                step = recent.step(hours[hours >= since][:1])
+                back |= step.size + 2 * step.error < _OFF_SHARE * best.size
         if back or best.z < _OFF_SHARE * self.limit:
             self._alarm, self._leak, self._z = None, None, 0.0
             return True
