@@ -138,12 +138,14 @@ def _update(finding: Finding, episode: Episode, part: Judged, now_us: int, *, hi
     same = (finding.since_us, finding.until_us, finding.level, finding.historical) == (
         since_us, episode.until_us, level, historical,
     )  # fmt: skip
-    settled = finding.until_us is not None or now_us - finding.updated_us < _REFRESH_US
-    if same and (settled or finding.evidence.get("seen_us") == episode.seen_us):
+    # A late row may be the worst of what is over, and change nothing else.
+    evidence = _merged(finding.evidence, _plain(episode)) if before else _plain(episode)
+    fresh = finding.until_us is None and now_us - finding.updated_us < _REFRESH_US
+    if same and (fresh or finding.evidence == evidence):
         return 0
     finding.since_us, finding.until_us, finding.level = since_us, episode.until_us, level
     finding.historical, finding.updated_us, finding.confidence = historical, now_us, episode.confidence
-    finding.evidence = _merged(finding.evidence, _plain(episode)) if before else _plain(episode)
+    finding.evidence = evidence
     finding.text_ja, finding.text_en = episode.texts(Level(level), since_us)
     advice = episode.subject.advice
     finding.advice_ja, finding.advice_en = advice.get(Level(level), advice[episode.level])
