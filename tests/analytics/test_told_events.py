@@ -55,6 +55,10 @@ def test_what_is_told_stands_before_the_gauges() -> None:
 def test_a_river_is_told_by_the_level_of_the_flood_forecast() -> None:
     event = parse_event({"id": "x", "kind": "storm", "river": {"a": 3}, "note": "県道は通行止め"}, {})
     assert say(event, {"a": ("青葉", "Aoba")}) == ("河川水位レベル3（青葉）", "river at level 3 in Aoba")
+    told = {"id": "x", "kind": "storm", "gauges": True}
+    dry = parse_event({**told, "river": {"a": 3}}, {"a": 0.0})
+    assert say(dry, {})[1] == "river at level 3 in a"
+    assert say(parse_event(told, {"a": 0.0}), {})[1] == "24-hour rain 0 mm in a"
 
 
 @pytest.mark.parametrize("payload", [b"{", b"[]", b'{"kind": "storm"}', b'{"id": "a b"}', b" " * 70_000])

@@ -413,9 +413,9 @@ def test_a_move_in_the_order_says_from_where_and_why_and_one_without_says_nothin
         "eq-1", 2, "bridge-1", "一番橋", "First Bridge", "bridge", "aoba", "aoba", 36.1, 138.1, "look", 1.0, (), (), "",
         "", "", 12, ("開いた所見1件",), ("1 open finding",), (), ("no health rating",), NOW, None, None, None, None,
     )  # fmt: skip
-    assert moved_words("ja", look, NOW) == "↑ 12番から2番へ（14:20）：開いた所見1件 が加わった"
+    assert moved_words("ja", look, NOW) == "↑ 12番から2番へ（14:20）：開いた所見1件"
     english = moved_words("en", replace(look, rank=15), NOW)
-    assert english == "↓ from 12 to 15 (14:20): now 1 open finding, no longer no health rating"
+    assert english == "↓ from 12 to 15 (14:20): 1 open finding (was: no health rating)"
     assert moved_words("ja", replace(look, rank_before=None), NOW) == ""
 
 

@@ -92,13 +92,16 @@ def places_of(told: Mapping[str, Any]) -> set[str]:
 
 
 def say(event: Event, names: Mapping[str, tuple[str, str]]) -> tuple[str, str]:
-    """One line in Japanese and English; `names`: municipality → its names. Only the strongest place is named."""
+    """One line in Japanese and English; `names`: municipality → its names. Only the strongest place is named.
+
+    A dry gauge is no news beside a river in flood: what is 0 everywhere is named only where there is nothing else.
+    """
     parts: list[tuple[str, str]] = []
     if event.quake is not None:
         parts.append((f"地震 M{event.quake.magnitude:g}", f"earthquake M{event.quake.magnitude:g}"))
-    for hazard, places in event.told.items():
-        if not places:
-            continue
+    told = {hazard: places for hazard, places in event.told.items() if places}
+    felt = {hazard: places for hazard, places in told.items() if any(places.values())}
+    for hazard, places in (felt or told).items():
         place, value = max(places.items(), key=lambda item: (item[1], item[0]))
         (said_ja, said_en), (ja, en) = strength_words(hazard, value), names.get(place, (place, place))
         parts.append((f"{said_ja}（{ja}）", f"{said_en} in {en}"))

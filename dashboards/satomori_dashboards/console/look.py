@@ -94,10 +94,9 @@ def moved_words(language: Language, look: LookView, at_us: int) -> str:
     if look.rank_before is None or look.changed_us is None:
         return ""
     gained, lost = (look.gained_ja, look.lost_ja) if language == "ja" else (look.gained_en, look.lost_en)
-    why = [text(language, "look.gained", reason=reason) for reason in gained]
-    why += [text(language, "look.lost", reason=reason) for reason in lost]
+    why = [" · ".join(gained), text(language, "look.was", reasons=" · ".join(lost)) if lost else ""]
     arrow, time = "↑" if look.rank < look.rank_before else "↓", moment(language, look.changed_us, DEFAULT_ZONE, at_us)
-    said = "、".join(why) if language == "ja" else ", ".join(why)
+    said = " ".join(part for part in why if part)
     return text(language, "look.moved", arrow=arrow, before=look.rank_before, rank=look.rank, time=time, why=said)
 
 
