@@ -209,11 +209,20 @@ def _marks(picture: Mapping[str, Any], channel: Mapping[str, Any], reader: _Read
     for name, look in (("observed", "observed fine" if len(times) > _FINE else "observed"), ("middle", "middle")):
         line = [(at, value) for at, value in zip(times, channel.get(name, ()), strict=False) if value is not None]
         parts += [f'<polyline class="{look}" points="{_points(on, line)}"/>'] if line else []
-    return "".join(parts) + (_limit_words(picture, channel, reader, on) if reader and limits else "")
+    if reader is not None:
+        parts.append(_limit_words(picture, channel, reader, on) if limits else _ends(channel["unit"], on))
+    return "".join(parts)
 
 
 def _across(y: float) -> str:
     return f'<line class="limit" x1="{_EDGE}" x2="{_WIDE - _EDGE}" y1="{y:.1f}" y2="{y:.1f}"/>'
+
+
+def _ends(unit: str, on: _Scale) -> str:
+    """From what to what it is drawn, where no limit says how high it is."""
+    least, most = on.values
+    ends = [(most, _SMALL_PRINT), *([(least, _HIGH - 2)] if least < most else [])]
+    return "".join(_text(_EDGE, y, with_unit(value, unit), "word") for value, y in ends)
 
 
 def _limit_words(picture: Mapping[str, Any], channel: Mapping[str, Any], reader: _Reader, on: _Scale) -> str:

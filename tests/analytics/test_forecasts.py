@@ -129,6 +129,15 @@ def test_what_falls_due_is_drawn_to_where_it_does(kind: str) -> None:
     assert len(found.picture["channels"][0]["at_us"]) <= 60
 
 
+def test_what_is_not_due_for_long_has_no_day_marked() -> None:
+    """Nearly no evaporation in winter: the line ends above the limit, whose day is not within the 30 that are seen."""
+    winter = with_moisture(hours(1, "2025-12-01", 80), 32.0)
+    found = made("irrigation", winter, at("2025-12-01", 70, 18), planting_date="12-10")
+    assert found.low == 30
+    assert found.picture is not None
+    assert not {"from_us", "until_us"} & set(found.picture)
+
+
 def test_a_weather_files_hours_are_drawn() -> None:
     known = hours(1, FIRST, 120)
     now_us = at(FIRST, 80, 21)

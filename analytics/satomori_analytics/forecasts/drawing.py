@@ -30,9 +30,9 @@ def drawn(forecast: Forecast, outcome: Outcome, outlook: Outlook, spot: Spot) ->
             ("10のうち8は", "8 in 10 within"), sorted(limits),
         )  # fmt: skip
         return {**span, "channels": [line], "limits": sorted(limits)}
-    if outcome.unit == "d":  # when it falls due, rather than the time until then
-        ends = (forecast.made_us + round(max(days, 0) * DAY_US) for days in (outcome.low, outcome.high))
-        span = dict(zip(("from_us", "until_us"), ends, strict=True))
+    if outcome.unit == "d":  # when it falls due, rather than the time until then; unless that is further ahead
+        first_us, last_us = (forecast.made_us + round(max(days, 0) * DAY_US) for days in (outcome.low, outcome.high))
+        span = {"from_us": first_us, "until_us": last_us} if first_us < outcome.course.ahead_us[-1] else {}
     named = limits if outcome.course.limits is None else outcome.course.limits
     line = _fan(outcome.course) | {
         "head_ja": f"{outcome.course.ja}（帯は10のうち8）", "head_en": f"{outcome.course.en} (band: 8 in 10)",
