@@ -1,7 +1,7 @@
 """Once a day each structure's year is read and what it says kept, so that a list of thousands answers at once."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from satomori_analytics.condition.kept import Kept, keep, load_kept
 from satomori_analytics.condition.measured import FREQUENCY, Days, measure
 from satomori_analytics.condition.reference import YEAR_DAYS, Reference, learn
-from satomori_analytics.condition.region import DAYS_MAX, Streams, column, load_streams, load_structures, read_days
+from satomori_analytics.condition.region import DAYS_MAX, Streams, column, days_in_parts, load_streams, load_structures
 from satomori_core.clock import DAY_US, MINUTE_US
 from satomori_store.models import Asset
 from satomori_store.port import ObservationStore
@@ -22,7 +22,7 @@ _HISTORY_DAYS = 20 * 366  # as far back as a bridge's first days are looked for
 
 
 class Keeper:
-    """`round` does a part of what is due, half a second at most beyond the first, so that nothing fresh waits.
+    """`round` does a part of what is due, half a second at most beyond the first part, so that nothing fresh waits.
 
     A whole year is read anew each day, so what came late is in it the day after.
     """
@@ -31,6 +31,7 @@ class Keeper:
         self._registry, self._store = registry, store
         self._day = -1
         self._due: list[Asset] = []
+        self._looking: Generator[None, None, Kept] | None = None
         self._kept: dict[str, Kept] = {}
         self._streams: dict[str, dict[str, list[int]]] = {}
 
@@ -40,12 +41,19 @@ class Keeper:
         if day > self._day:
             self._begin(day)
         done, until = 0, time.monotonic() + _BUDGET_S
-        while self._due and not stop() and (not done or time.monotonic() < until):
-            asset = self._due[-1]
-            kept = look(self._store, asset, self._streams.get(asset.id, {}), self._kept.get(asset.id), day * DAY_US)
-            keep(self._registry, asset.id, kept)
-            self._due.pop()
-            done += 1
+        first = True
+        while self._due and not stop() and (first or time.monotonic() < until):
+            first, asset = False, self._due[-1]
+            if self._looking is None:
+                streams, before = self._streams.get(asset.id, {}), self._kept.get(asset.id)
+                self._looking = look(self._store, asset, streams, before, day * DAY_US)
+            try:
+                next(self._looking)
+            except StopIteration as end:
+                keep(self._registry, asset.id, end.value)
+                self._looking = None
+                self._due.pop()
+                done += 1
         return done
 
     @property
@@ -59,12 +67,14 @@ class Keeper:
             asset for asset in structures if asset.id not in self._kept or self._kept[asset.id].until_us < day * DAY_US
         ]
         self._streams = load_streams(self._registry, [asset.id for asset in self._due])
-        self._day = day
+        self._day, self._looking = day, None
 
 
-def look(store: ObservationStore, asset: Asset, streams: Streams, before: Kept | None, until_us: int) -> Kept:
-    """What an asset's days until then say; a frequency's reference is `before`'s while its probes are the same."""
-    days = read_days(store, asset, streams, until_us - DAYS_MAX * DAY_US, DAYS_MAX)
+def look(
+    store: ObservationStore, asset: Asset, streams: Streams, before: Kept | None, until_us: int
+) -> Generator[None, None, Kept]:  # fmt: skip
+    """In parts what an asset's days until then say; a frequency's reference is `before`'s with the same probes."""
+    days = yield from days_in_parts(store, asset, streams, until_us - DAYS_MAX * DAY_US, DAYS_MAX)
     reference = None
     if set(FREQUENCY) <= set(days.streams):
         reference = _reference(store, days, None if before is None else before.reference, until_us)
