@@ -276,11 +276,15 @@ def wrapped_h(hours: Floats) -> Floats:
     return np.asarray((hours + 12.0) % 24.0 - 12.0)
 
 
-def clock(phases: Floats, witnesses: Floats, *, least_h: float = 2.0, hold_steps: int = STEPS_A_DAY) -> Course:
-    """How many hours the daily waves of one device [steps, its columns] have moved, beyond what the witnesses' have.
+def clock(
+    phases: Floats, witnesses: Sequence[Floats], *, least_h: float = 2.0, hold_steps: int = STEPS_A_DAY
+) -> Course:
+    """How many hours the daily waves of one device [steps, its columns] have moved, beyond what their witnesses' have.
 
-    All of its columns that can be read must agree to within an hour and a half: an asset moves its own wave, a clock
-    moves all of them.
+    `witnesses`: of each column its like [steps, k]. Their median stands for the weather, so that one whose own clock is
+    wrong changes nothing; of two the milder, where they moved the same way. Where the device's own waves have moved less
+    than that leaves, so much counts: when several witnesses' clocks are wrong, its own still keeps its place. All columns
+    that can be read must agree to within an hour and a half: an asset moves its own wave, a clock moves all of them.
     """
     count = len(phases)
     off, limit = np.full(count, np.nan), np.full(count, np.nan)
@@ -292,18 +296,29 @@ def clock(phases: Floats, witnesses: Floats, *, least_h: float = 2.0, hold_steps
         if len(rows) < LEAST_DAYS * STEPS_A_DAY:
             continue
         moved, loose = _moved(phases, step, rows)
-        common, _ = _moved(witnesses, step, rows)
-        own = moved[np.isfinite(moved)]
-        if not len(own):
+        readable = np.flatnonzero(np.isfinite(moved))
+        if not len(readable):
             continue
-        shared = float(np.median(common[np.isfinite(common)])) if np.isfinite(common).sum() >= 2 else 0.0
-        agree = np.ptp(wrapped_h(own - own[0])) <= 1.5
-        off[step] = (
-            float(wrapped_h(np.array([np.median(wrapped_h(own - own[0])) + own[0] - shared]))[0]) if agree else 0.0
-        )
+        shared = np.array([_shared_h(_moved(witnesses[column], step, rows)[0]) for column in readable])
+        own, alone = moved[readable], wrapped_h(moved[readable] - shared)
+        agree = np.ptp(wrapped_h(alone - alone[0])) <= 1.5
+        off[step] = min(_middle_h(own), _middle_h(alone), key=abs) if agree else 0.0
         limit[step] = max(least_h, SIGMAS * float(np.nanmin(loose)))
         teaches[step] = abs(off[step]) < _TEACHES * limit[step]
     return Course(off, limit, held(off, limit, hold_steps))
+
+
+def _middle_h(hours: Floats) -> float:
+    """The median on the clock's face, of hours that lie together there."""
+    return float(wrapped_h(np.array([np.median(wrapped_h(hours - hours[0])) + hours[0]]))[0])
+
+
+def _shared_h(moved: Floats) -> float:
+    """How many hours the witnesses have moved together; 0 where fewer than two can be read."""
+    known = moved[np.isfinite(moved)]
+    if len(known) >= 3:
+        return float(np.median(known))
+    return float(_agreed(known[None])[0]) if len(known) == 2 else 0.0
 
 
 def _moved(phases: Floats, step: int, rows: NDArray[np.intp]) -> tuple[Floats, Floats]:

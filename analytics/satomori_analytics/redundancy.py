@@ -164,9 +164,8 @@ def _clocks(near: Neighbourhood, explained: dict[int, Marks]) -> list[Episode]:
     found = []
     for device in dict.fromkeys(stream.device for stream in near.asset.streams):
         own = [stream for stream in near.asset.streams if stream.device == device]
-        others = [peer for stream in own for peer in near.peers[stream.id]]
-        phases, witnesses = (evidence.phase_h(near.mean(each)) for each in (own, others))
-        course = evidence.clock(phases, witnesses)
+        witnesses = [evidence.phase_h(near.mean(near.peers[stream.id])) for stream in own]
+        course = evidence.clock(evidence.phase_h(near.mean(own)), witnesses)
         for stream in own:
             explained[stream.id] |= course.alarm
         view = near.view(own[0])

@@ -183,6 +183,16 @@ def test_a_clock_that_is_behind(hours: int) -> None:
     assert found[0].seen_us > NOON_US // DAY_US * DAY_US + (DAYS - 1) * DAY_US + (hours - 2) * HOUR_US
 
 
+@pytest.mark.parametrize(("behind", "away"), [([1], [3, 4, 5]), ([1, 2], [5])])
+def test_a_neighbour_whose_clock_is_behind_is_not_held_against_this_one(behind: list[int], away: list[int]) -> None:
+    """One of two, or two of four: what half of the neighbours say has no majority, and its own wave keeps its place."""
+    mean, spread = weather()
+    for column in behind:
+        mean[LATE, column] = np.roll(mean[:, column], -9)[LATE]
+    mean[:, away] = np.nan
+    assert judged(mean[:-24], spread[:-24]) == []
+
+
 def test_two_sensors_that_have_changed_places() -> None:
     mean, spread = weather()
     mean[:, 1] += 8
@@ -220,7 +230,7 @@ def _drift(mean: Floats, _: Floats) -> Floats:
 
 def _clock(mean: Floats, _: Floats) -> Floats:
     phases = evidence.phase_h(mean)
-    return evidence.clock(phases[:, :1], phases[:, 1:]).off
+    return evidence.clock(phases[:, :1], [phases[:, 1:]]).off
 
 
 @pytest.mark.parametrize(
