@@ -282,9 +282,9 @@ def clock(
     """How many hours the daily waves of one device [steps, its columns] have moved, beyond what their witnesses' have.
 
     `witnesses`: of each column its like [steps, k]. Their median stands for the weather, so that one whose own clock is
-    wrong changes nothing; of two the milder, where they moved the same way. Where the device's own waves have moved less
-    than that leaves, so much counts: when several witnesses' clocks are wrong, its own still keeps its place. All columns
-    that can be read must agree to within an hour and a half: an asset moves its own wave, a clock moves all of them.
+    wrong changes nothing; of two the milder, where they moved the same way. Where the device's own waves have moved
+    less than that leaves, so much counts: when several witnesses' clocks are wrong, its own still keeps its place. All
+    columns that can be read must agree to within an hour and a half: an asset moves its own wave, a clock all of them.
     """
     count = len(phases)
     off, limit = np.full(count, np.nan), np.full(count, np.nan)
@@ -299,7 +299,7 @@ def clock(
         readable = np.flatnonzero(np.isfinite(moved))
         if not len(readable):
             continue
-        shared = np.array([_shared_h(_moved(witnesses[column], step, rows)[0]) for column in readable])
+        shared = np.array([_shared_h(_moved(witnesses[column], step, rows)[0]) for column in readable.tolist()])
         own, alone = moved[readable], wrapped_h(moved[readable] - shared)
         agree = np.ptp(wrapped_h(alone - alone[0])) <= 1.5
         off[step] = min(_middle_h(own), _middle_h(alone), key=abs) if agree else 0.0
@@ -337,48 +337,49 @@ def _moved(phases: Floats, step: int, rows: NDArray[np.intp]) -> tuple[Floats, F
 def swapped(hours: Floats, first: int, second: int, others: list[int], *, hold_steps: int = 2) -> Course:
     """Whether two columns say what the other one should: `off` is by how much better that explains the past day.
 
-    What each should say: its own usual at that hour of the day, moved as the others have moved. Where the two are
-    hardly different (four times what they scatter) an exchange can't be told, and harms nobody.
+    What lies between them, free of all that moves both, has changed its sign, while their mean, freed of how the others
+    have moved, stays: a single one that goes wrong, or empties, moves it too. Where that is less than
+    four times what each scatters of it, an exchange can't be told, and harms nobody.
     """
     count = len(hours) // STEP_H
     off, limit = np.full(count, np.nan), np.full(count, 5.0)
-    pair = hours[:, [first, second]]
-    anomaly = _anomaly(hours[:, others])[:, None] if len(others) >= 2 else np.zeros((len(hours), 1))
-    taught = pair - anomaly
-    usual, scatter = np.full((24, 2), np.nan), np.full(2, np.nan)
+    apart, pair, around = hours[:, first] - hours[:, second], daily(hours[:, [first, second]]), daily(hours[:, others])
+    taught, usual, scatter, before = apart.copy(), np.full(24, np.nan), np.nan, -count
     for step in range(9 * STEPS_A_DAY - 1, count):
         end = (step + 1) * STEP_H
         # A fortnight of whole days, but for the day before this one, which may be half exchanged.
-        past = taught[max(end - 48 - 14 * 24, end % 24) : end - 48].reshape(-1, 24, 2)
-        now, free = pair[end - 24 : end], anomaly[end - 24 : end]
+        past = taught[max(end - 48 - 14 * 24, end % 24) : end - 48].reshape(-1, 24)
         known = np.isfinite(past).sum(axis=0)
         if known.min() >= 5:  # else what was usual before a long exchange stands
             usual = np.nansum(past, axis=0) / known
-            scatter = np.sqrt(np.nanmean((past - usual) ** 2, axis=(0, 1)))
-        if not np.isfinite(scatter).all() or np.isfinite(now).all(axis=1).sum() < 16:
+            scatter = float(np.sqrt(np.nanmean((past - usual) ** 2) / 2))
+        now = apart[end - 24 : end]
+        between = float(np.sqrt(np.mean(usual**2)))
+        if np.isfinite(now).sum() < 16 or not between > 4.0 * scatter:
             continue
-        if not np.sqrt(np.mean((usual[:, 0] - usual[:, 1]) ** 2)) > 4.0 * scatter.max():
-            continue
-        straight = np.nanmean((now - free - usual) ** 2, axis=0)
-        crossed = np.nanmean((now - free - usual[:, ::-1]) ** 2, axis=0)
-        off[step] = float((straight / np.maximum(crossed, 1e-12 + 0.01 * scatter**2)).min())
+        straight, crossed = (float(np.nanmean((now - each) ** 2)) for each in (usual, -usual))
+        off[step] = straight / max(crossed, 1e-12 + 0.01 * scatter**2)
+        if off[step] <= 1 / limit[step]:  # they are as usual: so was the day before
+            before = step - STEPS_A_DAY
+        if not off[step - 1] >= limit[step]:
+            # An exchange is sharp. One alone would have to move by 0.76 of what lies between them, and their mean by
+            # half of that; where the others do not agree either, nobody knows what it should have done.
+            sharp = step - before <= 3 * STEPS_A_DAY
+            if not (sharp and max(np.abs(_alone(pair, around, before, step))) < between / 3):
+                off[step] = min(off[step], 1.0)
         if off[step] >= limit[step]:
             taught[end - 24 : end] = np.nan
     return Course(off, limit, held(off, limit, hold_steps))
 
 
-def _anomaly(others: Floats) -> Floats:
-    """How far the others are off their usual of each hour, the fortnight before, by their median; 0 where unknown."""
-    days = len(others) // 24
-    whole = others[: days * 24].reshape(days, 24, others.shape[1])
-    known = np.isfinite(whole)
-    total = np.cumsum(np.concatenate([np.zeros((1, *whole.shape[1:])), np.where(known, whole, 0.0)]), axis=0)
-    count = np.cumsum(np.concatenate([np.zeros((1, *whole.shape[1:])), known]), axis=0)
-    first = np.maximum(np.arange(days + 1) - 14, 0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        usual = (total - total[first]) / (count - count[first])  # before each day, and before the one that runs
-    off = others - usual.reshape(-1, others.shape[1])[: len(others)]
-    return np.nan_to_num(_median(off))
+def _alone(pair: Floats, others: Floats, before: int, step: int) -> tuple[float, float]:
+    """How far the pair's mean has moved since `before`, less the others' median; and how far they scatter about it."""
+    moved, around = float(pair[step].mean() - pair[before].mean()), others[step] - others[before]
+    heard = around[np.isfinite(around)]
+    if len(heard) < 2:
+        return moved, 0.0
+    middle = float(np.median(heard))
+    return moved - middle, float(np.median(np.abs(heard - middle)))
 
 
 def _median(values: Floats) -> Floats:

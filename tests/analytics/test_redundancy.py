@@ -205,6 +205,28 @@ def test_two_sensors_that_have_changed_places() -> None:
     assert other["observed"][-1] == pytest.approx(own["observed"][-1] - 8, abs=2)
 
 
+@pytest.mark.parametrize("apart", [0.4, -0.4])
+def test_gauges_of_two_ponds_that_rise_and_fall_together_have_changed_places(apart: float) -> None:
+    """Both move by ten times what lies between them: neither's own past tells them apart, their difference does."""
+    rng = np.random.default_rng(3)
+    mean = 3 + 2 * np.sin(HOUR / 300)[:, None] + rng.normal(0, 0.01, (len(HOUR), 6)) + np.linspace(-1, 1, 6) * apart
+    spread = np.full(mean.shape, 0.02) + 0.002 * rng.random(mean.shape)
+    mean[LATE, 0], mean[LATE, 1] = mean[LATE, 1].copy(), mean[LATE, 0].copy()
+    assert kinds(judged(mean, spread)) == [("swapped", Cause.SENSOR)]
+
+
+@pytest.mark.parametrize("days", [0, 8])
+def test_one_pond_that_falls_below_its_neighbour_is_no_exchange(days: int) -> None:
+    """At once or by and by: their difference changes its sign, but their mean has moved with it."""
+    rng = np.random.default_rng(3)
+    mean = 3 + rng.normal(0, 0.01, (len(HOUR), 6))
+    mean[:, 0] += 0.2
+    mean[:, 0] -= np.clip((HOUR - FROM_DAY * 24) / max(days * 24, 1), 0, 1) * 0.4
+    course = evidence.swapped(mean, 0, 1, [2, 3, 4, 5])
+    assert (course.off > 0).any()
+    assert not course.alarm.any()
+
+
 def test_a_battery_is_told_weeks_before() -> None:
     """A slope of 10 mV a day from 3.6 V reaches 3.0 V in sixty days: told thirty days before, with the day."""
     own = (stream(1, "battery", unit="V"),)
