@@ -23,7 +23,7 @@ from satomori_core.settings import load_settings
 from satomori_core.vocabulary import Level
 from satomori_dashboards.console import chart
 from satomori_dashboards.console.app import STATIC, TilesAllowed
-from satomori_dashboards.console.asset import Coming, coming_of, evident_limits
+from satomori_dashboards.console.asset import Coming, coming_of, condition_of, evident_limits
 from satomori_dashboards.console.assets import parse_level
 from satomori_dashboards.console.condition import standing_of
 from satomori_dashboards.console.devices import adopt_commands, piles_of, ranges, streams_of
@@ -76,6 +76,15 @@ def test_a_structures_line_tells_the_nearest_limit_and_ten_years_and_nothing_tha
     assert ja.ageing.startswith("10年後に健全度III以上")
     bare = standing_of("ja", replace(found, rating=None, measured=(), ageing=(), reaches=()), ASSET, NAMES)
     assert (bare.rating, bare.measured, bare.reach, bare.ageing) == ("", "", "", "")
+
+
+def test_an_assets_card_says_what_its_ledger_lacks_and_what_of_it_cannot_be_read() -> None:
+    found = Condition("bridge-1", "bridge", "ueno", "II", None, 1, 1970, (), (), (), ("2019 5月 II",),
+                      (("mains_km が台帳にない", "the ledger lacks mains_km"),))  # fmt: skip
+    ja, en = ([said for said, _ in condition_of(language, [found], None, ASSET, 0)] for language in LANGUAGES)
+    assert ja[1:] == ["mains_km が台帳にない", "読めない点検履歴: 2019 5月 II（「2019-05-30 II」のように書く）"]
+    assert en[1] == "the ledger lacks mains_km"
+    assert "2019 5月 II" in en[2]
 
 
 def test_a_slip_in_a_playbook_leaves_the_pages_whole(tmp_path: Path) -> None:

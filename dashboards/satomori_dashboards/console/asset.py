@@ -9,13 +9,15 @@ from typing import Any
 from fastapi import Request, Response
 from nicegui import run, ui
 
-from satomori_analytics.condition.telling import ageing_text, measured_text, reach_text, sewer_text
+from satomori_analytics.condition.region import Condition
+from satomori_analytics.condition.telling import ageing_text, measured_text, reach_text, sewer_text, unread_text
 from satomori_analytics.peers.region import Comparison
 from satomori_analytics.peers.telling import sentence
+from satomori_analytics.playbook import Playbook
 from satomori_analytics.trend_picture import trend
 from satomori_api.formatting import Language, moment
 from satomori_api.picture import among, drawings
-from satomori_api.views import AlertView, AssetDetail, DatastreamView, FindingView, ForecastView
+from satomori_api.views import AlertView, AssetDetail, AssetView, DatastreamView, FindingView, ForecastView
 from satomori_core.clock import DAY_US, now_us
 from satomori_core.errors import NotFoundError, UnavailableError
 from satomori_core.vocabulary import Level
@@ -29,7 +31,6 @@ from satomori_dashboards.console.metric_card import MetricCard, Now, history_of,
 from satomori_dashboards.console.operate import OperateCard, Operation
 from satomori_dashboards.console.sensitivity_card import Lowered, SensitivityCard
 from satomori_dashboards.console.texts import class_word, level_word, named, text
-from satomori_store.access import Viewer
 
 # A chart is drawn anew when this much of its period has passed, however often values come.
 CHART_EVERY_S = 60
@@ -129,22 +130,24 @@ def evidence_of(language: Language, detail: AssetDetail, at_us: int) -> tuple[tu
 
 
 def condition_of(
-    language: Language, gate: Gate, viewer: Viewer, detail: AssetDetail, at_us: int
+    language: Language, conditions: Sequence[Condition], limits: Playbook | None, asset: AssetView, at_us: int
 ) -> tuple[tuple[str, str], ...]:
-    """Its rating, what is measured of it and how that goes, which limits it reaches, how it may age."""
-    place, told, playbooks = 0 if language == "ja" else 1, list[tuple[str, str]](), gate.playbooks()
-    limits = playbooks.of(detail.class_, detail.municipality_id) if playbooks is not None else None
-    for found in gate.queries.condition(viewer, detail.id, playbooks):
+    """Its rating, what is measured of it and how that goes, which limits it reaches, how it may age, what lacks."""
+    place, told = 0 if language == "ja" else 1, list[tuple[str, str]]()
+    for found in conditions:
         if found.rating is not None:
             told.append((text(language, "asset.rating", rating=found.rating), ""))
         if found.sewer_urgency is not None:
             told.append((sewer_text(found.sewer_urgency)[place], ""))
         for each in found.measured:
-            drawn = {"picture": trend(each, limits, found.reaches, detail.attributes)}
-            drawing = next((one for _, one in drawings(language, drawn, detail.time_zone, at_us)), "")
+            drawn = {"picture": trend(each, limits, found.reaches, asset.attributes)}
+            drawing = next((one for _, one in drawings(language, drawn, asset.time_zone, at_us)), "")
             told.append((measured_text(each)[place], drawing))
         told += [(reach_text(each)[place], "") for each in found.reaches]
         told += [(ageing_text(each)[place], "") for each in found.ageing]
+        told += [(each[place], "") for each in found.wanting]
+        if found.unread:
+            told.append((unread_text(found.unread)[place], ""))
     return tuple(told)
 
 
@@ -354,7 +357,10 @@ class AssetPage:
         if at_us // DAY_US != self._daily_of:
             language, queries, viewer = self.frame.language, self.frame.gate.queries, self.frame.visit.viewer
             peers = peers_of(language, queries.peers(viewer, self.id))
-            self._daily = Daily(condition_of(language, self.frame.gate, viewer, detail, at_us), peers)
+            playbooks = self.frame.gate.playbooks()
+            limits = playbooks.of(detail.class_, detail.municipality_id) if playbooks is not None else None
+            conditions = self.frame.gate.queries.condition(viewer, detail.id, playbooks)
+            self._daily = Daily(condition_of(language, conditions, limits, detail, at_us), peers)
             self._daily_of = at_us // DAY_US
         return self._daily
 

@@ -81,7 +81,7 @@ class ConditionPage:
         language, visit, gate = self.frame.language, self.frame.visit, self.frame.gate
         seen = {asset.id: asset for asset in gate.queries.assets(visit.viewer) if asset.class_ in CLASSES}
         towns = gate.organisation_names(visit)
-        # What is no longer shared leaves the page at once, though the year is read once a day.
+        # What is no longer shared leaves the page at once, though the list is read once a day.
         found = [each for each in self._of_the_day(now_us() // DAY_US) if each.asset in seen]
         shown = found[: gate.settings.assets_max]
         return Standings(
@@ -92,7 +92,7 @@ class ConditionPage:
         )
 
     def _of_the_day(self, day: int) -> Sequence[Condition]:
-        """Asked for once a day and visit: it reads a year of days of every structure."""
+        """Asked for once a day and visit: what it is made of is looked at once a day."""
         if day != self._read_on:
             gate, chosen = self.frame.gate, self.chosen
             playbooks = gate.playbooks()
