@@ -15,7 +15,7 @@ from satomori_analytics.episodes import Episode, Stretch, Subject, Times, stretc
 from satomori_analytics.pictures import channel, picture
 from satomori_analytics.playbook import LEVELS, Limit, Playbook
 from satomori_analytics.sensitivity import lasting
-from satomori_analytics.sentences import amount
+from satomori_analytics.sentences import LEVEL_EN, LEVEL_JA, amount
 from satomori_analytics.views import NOTHING_CARRIED, Carried, View
 from satomori_analytics.world import WatchedAsset
 from satomori_core.clock import to_datetime
@@ -155,10 +155,7 @@ def _episode(
         "worst_level": int(worst_level), "limit_name": name, "limit": threshold(limit, view.asset), "side": limit.side,
         "hysteresis": limit.hysteresis, "for_s": limit.for_s, "source": limit.source, "on": on,
         "spoke_us": int(view.at_us[stretch.first]),
-        "picture": picture(
-            view.at_us, stretch, [channel(view.quantity, view.at_us, view.values, stretch)],
-            sorted(threshold(each, view.asset) for each in limits.values()),
-        ),
+        "picture": _picture(view, stretch, limits),
     }  # fmt: skip
     return Episode(
         subject=subject,
@@ -170,6 +167,15 @@ def _episode(
         figures=_figures(view, limit, float(inside[-1]), worst),
         evidence=evidence,
     )
+
+
+def _picture(view: View, stretch: Stretch, limits: Mapping[str, Limit]) -> dict[str, Any]:
+    """The values, and each level's limit by its word."""
+    every = ((threshold(each, view.asset), LEVELS[each.level]) for each in limits.values())
+    ordered = sorted(pair for pair in every if np.isfinite(pair[0]))
+    shown = [channel(view.quantity, view.at_us, view.values, stretch)]
+    words = [[LEVEL_JA[level], LEVEL_EN[level]] for _, level in ordered]
+    return picture(view.at_us, stretch, shown, [at for at, _ in ordered]) | {"limit_words": words}
 
 
 def _held_since(limit: Limit, course: _Course, at_us: Times, row: int) -> int:

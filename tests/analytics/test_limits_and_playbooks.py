@@ -96,9 +96,12 @@ def test_hysteresis_holds_and_duration_waits() -> None:
 
 
 def test_levels_of_one_side_are_one_episode() -> None:
-    playbook = playbook_with(w={"high": 2.0, "level": "warning"}, d={"high": 3.0, "level": "danger"})
+    endless = {"high": float("inf"), "level": "watch"}  # where the asset's attribute is missing: no line to draw
+    playbook = playbook_with(w={"high": 2.0, "level": "warning"}, d={"high": 3.0, "level": "danger"}, e=endless)
     (going,) = judge_limits(view([1, 2.5, 3.5, 2.5]), playbook)
     assert (going.level, going.evidence["worst_level"], going.evidence["worst"]) == (Level.WARNING, Level.DANGER, 3.5)
+    drawn = going.evidence["picture"]
+    assert (drawn["limits"], drawn["limit_words"]) == ([2.0, 3.0], [["警戒", "warning"], ["危険", "danger"]])
     (over,) = judge_limits(view([1, 2.5, 3.5, 1]), playbook)
     assert over.level == Level.DANGER
 
