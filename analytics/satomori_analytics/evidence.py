@@ -355,7 +355,10 @@ def swapped(hours: Floats, first: int, second: int, others: list[int], *, hold_s
             scatter = float(np.sqrt(np.nanmean((past - usual) ** 2) / 2))
         now = apart[end - 24 : end]
         between = float(np.sqrt(np.mean(usual**2)))
-        if np.isfinite(now).sum() < 16 or not between > 4.0 * scatter:
+        if np.isfinite(now).sum() < 16 or not np.isfinite(scatter):
+            continue
+        if not between > 4.0 * scatter:
+            off[step] = 0.0  # also where they have become alike since
             continue
         straight, crossed = (float(np.nanmean((now - each) ** 2)) for each in (usual, -usual))
         off[step] = straight / max(crossed, 1e-12 + 0.01 * scatter**2)
