@@ -155,7 +155,9 @@ def judge_joint(
     found = []
     for stretch in stretches(scores.alarm[:, 0]):
         worst = _furthest(detector.deviation[stretch.last])
-        figures, evidence = _channels_told([(channels[i], z) for i, z in worst])
+        figures, evidence = _channels_told(
+            [(channels[i], z, float(values[stretch.last, i]), _ends(scores, stretch.last, i)) for i, z in worst]
+        )
         if scores.low is not None and scores.high is not None:
             ends = np.stack([scores.low[stretch.last], scores.high[stretch.last]], axis=1).tolist()
             evidence["usual"] = {channels[i].name: ends[i] for i, _ in worst if np.isfinite(ends[i]).all()}
@@ -180,13 +182,26 @@ def _furthest(deviation: Floats) -> list[tuple[int, float]]:
     return [(int(i), float(deviation[i])) for i in order if np.isfinite(deviation[i])]
 
 
-def _channels_told(told: Sequence[tuple[Quantity, float]]) -> tuple[tuple[str, str], dict[str, Any]]:
-    """(sentence parts, evidence)."""
-    figures = (
-        "平常との差: " + "、".join(f"{quantity.ja} {sigma:+.1f}σ" for quantity, sigma in told),
-        "Off normal: " + ", ".join(f"{quantity.en} {sigma:+.1f}σ" for quantity, sigma in told),
-    )
-    return figures, {"deviations": {quantity.name: round(sigma, 2) for quantity, sigma in told}}
+def _ends(scores: Scores, row: int, place: int) -> tuple[float, float] | None:
+    band = _band(scores, place)
+    return None if band is None or np.isnan(band[0][row]) else (float(band[0][row]), float(band[1][row]))
+
+
+def _channels_told(
+    told: Sequence[tuple[Quantity, float, float, tuple[float, float] | None]],
+) -> tuple[tuple[str, str], dict[str, Any]]:
+    """(sentence parts, evidence) of channels with their deviations (σ), values and what is usual."""
+    ja, en = [], []
+    for quantity, sigma, value, usual in told:
+        if np.isnan(value) or usual is None:
+            ja.append(f"{quantity.ja} {sigma:+.1f}σ")
+            en.append(f"{quantity.en} {sigma:+.1f}σ")
+            continue
+        now, low, high = (amount(each, quantity.unit) for each in (value, *usual))
+        ja.append(f"{quantity.ja} {now}（平常 {low}〜{high}、{sigma:+.1f}σ）")
+        en.append(f"{quantity.en} {now} (usual {low} to {high}, {sigma:+.1f}σ)")
+    figures = "平常との差: " + "、".join(ja), "Off normal: " + ", ".join(en)
+    return figures, {"deviations": {quantity.name: round(sigma, 2) for quantity, sigma, *_ in told}}
 
 
 def _episode(

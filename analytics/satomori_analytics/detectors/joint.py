@@ -1,5 +1,6 @@
 """Detectors of several channels together that learn from their first rows; `Residual` keeps to what it learned then."""
 
+import math
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
@@ -49,7 +50,8 @@ class Residual(Learned):
     """The first channel less what the second explains by two slopes around `knee`: a frequency freed of temperature.
 
     Source of the two slopes: the Z24 bridge, whose asphalt stiffens below 0 °C (recalled, not checked). What lies
-    further than `beyond` outside the learned range of the second channel is not judged: a line is no prophet.
+    further than `beyond` outside the learned range of the second channel is not judged: a line is no prophet. The band
+    is that of the first channel's running mean, whose deviation is judged.
     """
 
     channels_min: ClassVar[int] = 2
@@ -80,14 +82,15 @@ class Residual(Learned):
     @override
     def score(self, at_us: Times, values: Floats) -> Scores:
         learning = min(max(self.learn_rows - self._seen, 0), len(values))
-        rarity = np.zeros(len(values))
+        rarity, low, high = np.zeros(len(values)), np.full(values.shape, np.nan), np.full(values.shape, np.nan)
         if learning:
             self._learn(values[:learning])
         if learning < len(values):
-            rarity[learning:] = self._judge(values[learning:])
+            rarity[learning:], expected, reach = self._judge(values[learning:])
+            low[learning:, 0], high[learning:, 0] = expected - reach, expected + reach
         self._seen += len(values)
         alarm = self._latch.alarm(at_us, rarity[:, None] >= self.limit, rarity[:, None] < self.limit * 0.7)
-        return Scores(squash(rarity, self.limit)[:, None], alarm)
+        return Scores(squash(rarity, self.limit)[:, None], alarm, low, high)
 
     @override
     def warm(self, at_us: Times, rows: Floats) -> None:
@@ -103,17 +106,20 @@ class Residual(Learned):
         self._tail = Tail.fit(statistic[np.isfinite(statistic)]) if np.isfinite(statistic).any() else None
         self._rows = self._rows[-self.window :]
 
-    def _judge(self, values: Floats) -> Floats:
+    def _judge(self, values: Floats) -> tuple[Floats, Floats, float]:
+        """Of each row its rarity and what its mean is expected to be; and how far off that is an alarm."""
         if self._rows is None or self._reference is None:
             raise AssertionError
         before = self._rows[max(len(self._rows) - self.window + 1, 0) :]
         rows = np.concatenate([before, values])
         means = self._means(rows)[len(before) :]
         self._rows = rows[-self.window :]
-        self.deviation = self._deviate(means)
+        self.deviation, deviation = self._deviate(means), self._reference["deviation"]
+        expected = means[:, 0] - self.deviation[:, 0] * deviation
         if self._tail is None:
-            return np.zeros(len(values))
-        return np.nan_to_num(self._tail.rarity(_root_mean_square(self.deviation)))
+            return np.zeros(len(values)), expected, math.nan
+        rarity = np.nan_to_num(self._tail.rarity(_root_mean_square(self.deviation)))
+        return rarity, expected, deviation * self._tail.statistic(self.limit)
 
     def _means(self, rows: Floats) -> Floats:
         """Mean of each row and the window - 1 before it. Added in a fixed order, so that any cut gives the same."""

@@ -28,3 +28,10 @@ class Tail:
         above = at_threshold + (statistic - self.threshold) / (self.excess * np.log(10))
         below = at_threshold * np.maximum(statistic, 0) / max(self.threshold, 1e-12)
         return np.asarray(np.where(statistic > self.threshold, above, below), dtype=np.float64)
+
+    def statistic(self, rarity: float) -> float:
+        """The statistic that is so rare: the inverse of `rarity`."""
+        at_threshold = -float(np.log10(self.share))
+        if rarity > at_threshold:
+            return self.threshold + (rarity - at_threshold) * self.excess * float(np.log(10))
+        return self.threshold * rarity / at_threshold
