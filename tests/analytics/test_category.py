@@ -20,7 +20,7 @@ def two_levels() -> NDArray[np.float64]:
 
 
 def distances(*series: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.nan_to_num(Category().distance(AT_US, np.stack(series, axis=1)))
+    return np.nan_to_num(Category().distance(AT_US[:, None], np.stack(series, axis=1)))
 
 
 def test_a_value_between_two_known_levels_is_new_once() -> None:
@@ -66,16 +66,16 @@ def test_many_series_at_once_are_judged_as_each_alone() -> None:
     rng = np.random.default_rng(9)
     values = np.cumsum(rng.normal(0, 1, (ROWS, 5)), axis=0)
     values[rng.random(values.shape) < 0.2] = np.nan
-    together = Category().distance(AT_US, values)
+    together = Category().distance(AT_US[:, None], values)
     for column in range(5):
-        np.testing.assert_array_equal(together[:, [column]], Category().distance(AT_US, values[:, [column]]))
+        np.testing.assert_array_equal(together[:, [column]], Category().distance(AT_US[:, None], values[:, [column]]))
     assert (together > FAR).any()
 
 
 def test_the_number_of_categories_is_bounded() -> None:
     """Values that are all new, and far apart, leave sixteen categories a feature, in order and apart."""
     category = Category()
-    category.distance(AT_US, np.random.default_rng(10).standard_cauchy((ROWS, 1)))
+    category.distance(AT_US[:, None], np.random.default_rng(10).standard_cauchy((ROWS, 1)))
     for feature in json.loads(json.dumps(category.state()))["categories"][0]:
         low, high = np.array(feature)[:, 0], np.array(feature)[:, 1]
         assert len(feature) == 16

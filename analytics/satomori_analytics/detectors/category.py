@@ -39,8 +39,9 @@ class Category:
     def distance(self, at_us: Times, values: Floats) -> Floats:
         """How far each value, or its level of late, is from all that was, as a share of its range; 0 within it.
 
-        NaN while too little of a series was seen.
+        `at_us`: of the rows [rows, 1], or of each value. NaN while too little of a series was seen.
         """
+        at_us = np.broadcast_to(at_us, values.shape)
         if not values.size:
             return np.zeros(values.shape)
         if not len(self._seen):
@@ -52,7 +53,7 @@ class Category:
             known = self._learn_known(at_us[start : start + size], features[start : start + size])
             start += known
             if known < size and start < len(at_us):
-                distance[start] = np.where(ripe[start], self._learn_new(int(at_us[start]), features[start]), 0.0)
+                distance[start] = np.where(ripe[start], self._learn_new(at_us[start], features[start]), 0.0)
                 start += 1
             size = min(2 * known + 1, _BLOCK_ROWS_MAX)
         return np.where(ripe, distance, np.nan)
@@ -61,7 +62,7 @@ class Category:
         """Value and mean of the last 16 known ones, [rows, series, 2], NaN if unknown; and whether enough was seen."""
         known = np.isfinite(values)
         begins = (self._seen == 0) & known.any(axis=0)
-        self._begun_us[begins] = at_us[np.argmax(known[:, begins], axis=0)]
+        self._begun_us[begins] = at_us[np.argmax(known[:, begins], axis=0), np.flatnonzero(begins)]
         count = np.cumsum(known, axis=0)
         # Of each series the known values without gaps, after the 16 before them.
         order = np.argsort(~known, axis=0, kind="stable")
@@ -71,7 +72,7 @@ class Category:
             total += np.take_along_axis(packed, count + _ROWS - 1 - back, axis=0)
         seen = self._seen + count
         mean = np.where(known & (seen >= _ROWS), total / _ROWS, np.nan)
-        ripe = (seen > _LEAST_ROWS) & (at_us[:, None] - self._begun_us >= _LEAST_US)
+        ripe = (seen > _LEAST_ROWS) & (at_us - self._begun_us >= _LEAST_US)
         self._latest = np.take_along_axis(packed, count[-1] + np.arange(_ROWS)[:, None], axis=0)
         self._seen = seen[-1]
         return np.stack([np.where(known, values, np.nan), mean], axis=2), ripe
@@ -88,10 +89,10 @@ class Category:
 
     def _count(self, at_us: Times, inside: Marks) -> None:
         self._categories[..., _COUNT] += inside.sum(axis=0)
-        newest = np.where(inside, at_us[:, None, None, None], 0).max(axis=0)
+        newest = np.where(inside, at_us[..., None, None], 0).max(axis=0)
         np.maximum(self._categories[..., _LAST], newest, out=self._categories[..., _LAST])
 
-    def _learn_new(self, at_us: int, features: Floats) -> Floats:
+    def _learn_new(self, at_us: Times, features: Floats) -> Floats:
         """Of one row: the distance of each series from its categories as a share of its range; then it is known."""
         low, high, count, first, last = np.moveaxis(self._categories, 3, 0)
         lasting = (count >= _LASTING_ROWS) & (last - first >= _LASTING_US)
@@ -104,8 +105,9 @@ class Category:
         span = np.maximum(top - bottom, np.abs(features) * _RANGE_LEAST)
         share = np.divide(away, span, out=np.zeros(away.shape), where=judged)
         inside = (value >= low) & (value <= high)
-        self._count(np.array([at_us]), inside[None])
-        self._categories[new] = _with(self._categories[new], features[new], at_us)
+        self._count(at_us[None], inside[None])
+        at = np.broadcast_to(at_us[:, None], new.shape)[new]
+        self._categories[new] = _with(self._categories[new], features[new], at)
         return np.asarray(share.max(axis=1))
 
     def state(self) -> dict[str, Any]:
@@ -126,10 +128,10 @@ class Category:
                     self._categories[place, feature, : len(known)] = known
 
 
-def _with(categories: Floats, values: Floats, at_us: int) -> Floats:
+def _with(categories: Floats, values: Floats, at_us: Times) -> Floats:
     """[n, categories, 5] and one more category each at values [n]; where there is no room the closest two join."""
     size = categories.shape[1]
-    founded = np.stack([values, values, *np.full((3, len(values)), [[1], [at_us], [at_us]])], axis=1)
+    founded = np.stack([values, values, np.ones(len(values)), at_us, at_us], axis=1)
     grown = np.concatenate([categories, founded[:, None]], axis=1)
     grown = np.take_along_axis(grown, np.argsort(grown[..., _LOW], axis=1, kind="stable")[..., None], axis=1)
     full = np.flatnonzero(grown[:, -1, _COUNT] > 0)

@@ -40,6 +40,7 @@ class Profile:
         self._fitted_day = np.full(series, _NONE)
         self._within = np.zeros((2, series))  # number of values, and sum of their µs after the hour; fades in a month
         self._centre_us = np.zeros(series, np.int64)
+        self.explained = np.zeros(series)  # share of the variance of the past days' hours; 0 before three weeks
 
     def refit(self, chosen: Counts, at_us: Times) -> None:
         """The profile of the chosen series from the whole days before `at_us`."""
@@ -63,7 +64,11 @@ class Profile:
         usual = np.stack([kinds[int(rests)] for rests in _weekend(np.arange(7))])
         weeks = np.where(holiday, np.nan, means).reshape(_DAYS // 7, 7, _SLOTS, len(chosen))
         usual += _of_weekdays(weeks - usual)
-        self._usual[:, :, chosen] = np.concatenate([usual, kinds[True][None]])
+        usual = np.concatenate([usual, kinds[True][None]])
+        self._usual[:, :, chosen] = usual
+        fitted = np.take_along_axis(usual, np.where(holiday, _HOLIDAY, day % 7), axis=0)
+        long = past.any(axis=1).sum(axis=0) >= 7 * _WEEKS_LEAST
+        self.explained[chosen] = np.where(long, _explained(means, fitted), 0.0)
 
     def learn(self, at_us: Times, values: Floats, normal: Marks) -> None:
         row, series = np.nonzero(normal)
@@ -107,6 +112,7 @@ class Profile:
             "fitted_day": self._fitted_day,
             "within": self._within,
             "centre_us": self._centre_us,
+            "explained": self.explained,
         }
         return {name: pack(array) for name, array in arrays.items()}
 
@@ -114,7 +120,7 @@ class Profile:
         self._sum, self._count = unpack(state["sum"]), unpack(state["count"])
         self._day, self._usual = unpack(state["day"]), unpack(state["usual"])
         self._within, self._centre_us = unpack(state["within"]), unpack(state["centre_us"])
-        self._fitted_day = unpack(state["fitted_day"])
+        self._fitted_day, self.explained = unpack(state["fitted_day"]), unpack(state["explained"])
 
 
 class Season:
@@ -129,6 +135,10 @@ class Season:
 
     def refit(self, chosen: Counts, at_us: Times) -> None:
         self._profile.refit(chosen, at_us)
+
+    @property
+    def explained(self) -> Floats:
+        return self._profile.explained
 
     def measure(self, at_us: Times, values: Floats, counts: Counts) -> list[Floats]:
         self.expected = self._profile.expect(at_us)
@@ -189,3 +199,17 @@ def _of_weekdays(weeks: Floats) -> Floats:
 
 def _with_neighbours(hours: Floats) -> Floats:
     return np.roll(hours, 1, axis=0) + hours + np.roll(hours, -1, axis=0)
+
+
+def _explained(values: Floats, fitted: Floats) -> Floats:
+    """Share of the variance over the first two axes; 0 where nothing is fitted."""
+    known = np.isfinite(values) & np.isfinite(fitted)
+    middle = _total(np.where(known, values, 0.0)) / np.maximum(_total(known), 1)
+    whole = _total(np.where(known, values - middle, 0.0) ** 2)
+    left = _total(np.where(known, values - fitted, 0.0) ** 2)
+    return 1 - np.divide(left, whole, out=np.ones(whole.shape), where=whole > 0)
+
+
+def _total(cells: Floats | Marks) -> Floats:
+    """Over the first two axes, one after the other: the same additions whatever series come together."""
+    return np.asarray(np.cumsum(np.cumsum(cells, axis=0)[-1], axis=0)[-1], np.float64)

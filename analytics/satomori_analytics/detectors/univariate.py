@@ -2,7 +2,9 @@
 
 Components turn rows into statistics: level, drift, step and spread at several scales; distance from the usual at this
 hour of this kind of day. Each statistic becomes a rarity by the extremes of its own past; the mean of the six rarest is
-the evidence, in equal parts with how far the value is from all that was seen before (`category.py`). How often a series
+the evidence, in equal parts with how far the value is from all that was seen before (`category.py`), or, where the
+season explains most of a series, how far its distance from the usual is from all such distances: so a value that is
+usual, but not now, is seen. How often a series
 shows as much makes it a score that means the same for every series: 0.5 is
 `false_alarms_per_month`. A further component needs `sides`, `refit`, `measure`, `learn`, and joins `Univariate._new`.
 """
@@ -23,6 +25,7 @@ _CAP = 6.0  # how much one statistic may say: once in a million blocks
 _RAREST = 6
 # Evidence of a value that lies outside all that was seen by so much of its range, and for each power of ten of that.
 _NEW_AT, _NEW_EVIDENCE = 0.02, 3.0
+_EXPLAINED = 0.5  # of a series' variance by its season: from there on a value may be new for its time alone
 _STEEPNESS = 0.5  # of the score: a rate a hundredth of the budget is 0.91
 _CLEAR = 0.25
 _BAND_RARITY = 2.0  # values outside the band come in one of a hundred blocks
@@ -85,7 +88,7 @@ class Univariate:
         # Each series' known values, without the rows in which it was not observed.
         order = np.argsort(~known, axis=0, kind="stable")
         times, present = at_us[order], np.take_along_axis(values, order, axis=0)
-        newness = np.take_along_axis(self._category.distance(at_us, values), order, axis=0)
+        newness = np.take_along_axis(self._category.distance(at_us[:, None], values), order, axis=0)
         left, done, whole = known.sum(axis=0), np.zeros(columns, np.intp), bool(known.all())
         out = np.stack([np.zeros(values.shape), *(np.full(values.shape, np.nan) for _ in range(2))])
         while left.any():
@@ -109,10 +112,8 @@ class Univariate:
         return Scores(out[0], alarm, out[1], out[2])
 
     def _new(self, columns: int) -> "_Series":
-        components: list[Component] = [
-            Windows(columns), Season(columns, utc_offset_s=self.utc_offset_s, holidays=self.holidays)
-        ]  # fmt: skip
-        return _Series(columns, components, self.log_budget, self.quiet_us, self.relearn_us)
+        season = Season(columns, utc_offset_s=self.utc_offset_s, holidays=self.holidays)
+        return _Series([Windows(columns)], season, self.log_budget, self.quiet_us, self.relearn_us)
 
     def state(self) -> dict[str, Any]:
         if self._series is None:
@@ -136,14 +137,16 @@ class _Series:
     """What is known of all series."""
 
     def __init__(
-        self, columns: int, components: list[Component], log_budget: float, quiet_us: int, relearn_us: int
+        self, others: list[Component], season: Season, log_budget: float, quiet_us: int, relearn_us: int
     ) -> None:
+        columns = len(season.explained)
         self.seen = np.zeros(columns, np.int64)
-        self.components = components
-        sides = [n for component in components for n in component.sides]
+        self.components, self._season = [*others, season], season
+        sides = [n for component in self.components for n in component.sides]
         self._first_sides = np.concatenate([[0], np.cumsum(sides)[:-1]])
         self._extremes = Extremes(columns, sum(sides))
         self._rates, self._records = Rates(columns, max(quiet_us, DAY_US)), Records(columns, quiet_us)
+        self._unseasonable_category = Category()
         self._log_budget, self._relearn_us = log_budget, relearn_us
         self._alarming = np.zeros(columns, bool)
         self._alarming_since = np.full(columns, _NEVER)
@@ -159,13 +162,16 @@ class _Series:
         known = np.arange(len(values))[:, None] < counts
         statistics = np.stack([each for c in self.components for each in c.measure(at_us, values, counts)])
         rarest = self._rarest(statistics)
+        low, high = self._band(values.shape)
+        # Within the band it is no news: the usual itself is uncertain.
+        outside = (values < low) | (values > high)
+        newness = np.fmax(newness, np.where(outside, self._unseasonable(at_us, values), np.nan))
         evidence = np.where(np.isnan(newness), rarest, (rarest + _evidence_of(newness)) / 2)
         evidence = np.where(known, evidence, 0.0)
         log_rate = self._rates.log_rate(evidence)
         record = self._records.run(at_us, evidence, known)
         score = np.where(record, 1 / (1 + 10.0 ** (_STEEPNESS * (log_rate - self._log_budget))), 0.0)
         normal = known & ~self._held(at_us, log_rate <= self._log_budget, counts)
-        low, high = self._band(values.shape)
         for component in self.components:
             component.learn(at_us, values, normal)
         self._extremes.learn(statistics, normal)
@@ -191,11 +197,20 @@ class _Series:
         self._alarming_since = np.where(counts > 0, since[last], self._alarming_since)
         return np.asarray(alarming & (at_us - np.where(alarming, since, at_us) < self._relearn_us))
 
+    def _unseasonable(self, at_us: Times, values: Floats) -> Floats:
+        """How far each value is from what is usual at its time, against all such distances.
+
+        NaN where no season is known.
+        """
+        season = self._season
+        seasonal = season.explained >= _EXPLAINED
+        if not seasonal.any():
+            return np.full(values.shape, np.nan)
+        return self._unseasonable_category.distance(at_us, np.where(seasonal, values - season.expected, np.nan))
+
     def _band(self, shape: tuple[int, int]) -> tuple[Floats, Floats]:
         """By the residual from what is usual at this hour where that is known, else by the level itself."""
-        season = self.components[1]
-        if not isinstance(season, Season):
-            raise TypeError(season)
+        season = self._season
         first = sum(Windows.sides)
         high, low = (self._extremes.level(side, _BAND_RARITY) for side in (0, 1))
         above, below = (self._extremes.level(first + side, _BAND_RARITY) for side in (0, 1))
@@ -209,6 +224,7 @@ class _Series:
     def state(self) -> dict[str, Any]:
         return {
             "seen": pack(self.seen), "alarming": pack(self._alarming), "since": pack(self._alarming_since),
+            "unseasonable": self._unseasonable_category.state(),
             "extremes": self._extremes.state(), "rates": self._rates.state(), "records": self._records.state(),
             "components": [component.state() for component in self.components],
         }  # fmt: skip
@@ -216,6 +232,7 @@ class _Series:
     def restore(self, state: dict[str, Any]) -> None:
         self.seen, self._alarming = unpack(state["seen"]), unpack(state["alarming"])
         self._alarming_since = unpack(state["since"])
+        self._unseasonable_category.restore(state["unseasonable"])
         for part, name in ((self._extremes, "extremes"), (self._rates, "rates"), (self._records, "records")):
             part.restore(state[name])
         for component, own in zip(self.components, state["components"], strict=True):
