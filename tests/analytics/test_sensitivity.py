@@ -107,7 +107,9 @@ def test_detectors_that_learn_get_less_of_the_budget_or_wait_longer() -> None:
         own = replace(seasonal, options={**seasonal.options, "false_alarms_per_month": 0.1})
         built = Watched(judged, "level_seasonal", own, key, 0.4).build()
         assert 10**built.log_budget == pytest.approx(0.1 / 2**steps)  # type: ignore[attr-defined]
-        danger = Watched(judged, "level_seasonal", replace(seasonal, level="danger"), key, 0.4).build()
+        danger = Watched(
+            judged, "level_seasonal", replace(seasonal, level="danger", shared_within_km=0.0), key, 0.4
+        ).build()
         assert 10**danger.log_budget == pytest.approx(0.4)  # type: ignore[attr-defined]
     shift = playbooks.general["bridge"].watch["frequency_shift"]
     usual = Watched(asset(), "frequency_shift", shift, "a").build()
