@@ -122,6 +122,10 @@ def test_our_own_playbook_of_each_class_is_without_a_fault(class_: str) -> None:
          "names ammonia twice"),
         ("[watch.x]\ndetector='univariate'\noptions={false_alarms_per_month=0}\non=['ammonia']\nlevel='watch'\n"
          + TEXTS, "[watch.x]", "", "false_alarms_per_month is 0: expected more than 0"),
+        ("[watch.x]\ndetector='multichannel'\noptions={window=0.3}\non=['ammonia']\nlevel='watch'\n" + TEXTS,
+         "[watch.x]", "", "window is 0.3: expected a whole number"),
+        ("[watch.x]\ndetector='multichannel'\noptions={learn_rows=3}\non=['ammonia']\nlevel='watch'\n" + TEXTS,
+         "[watch.x]", "", "learn_rows is 3: expected twice the window (10) or more"),
         ("[watch.x]\ndetector='univariate'\nleast=0\non=['ammonia']\nlevel='watch'\n" + TEXTS, "[watch.x]", "least",
          "more than 0"),
         ("[watch.x]\ndetector='residual'\non=['ammonia','co2']\nlevel='watch'\n" + TEXTS, "[watch.x]", "least",

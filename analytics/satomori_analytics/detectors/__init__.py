@@ -59,13 +59,24 @@ class DetectorKind:
         if unknown:
             names = ", ".join(known)
             raise SettingsError(f"{where}: detector {self.name} has no option {', '.join(unknown)}; it has {names}")
-        wrong = [f"{name} is {fault}" for name, value in options.items() if (fault := _fault(name, value))]
+        defaults = {name: parameter.default for name, parameter in known.items()}
+        wrong = [f"{n} is {fault}" for n, value in options.items() if (fault := _fault(n, value, defaults[n]))]
+        together = defaults | dict(options)
+        if not wrong and "window" in together and together["learn_rows"] < 2 * together["window"]:
+            wrong = [
+                f"learn_rows is {together['learn_rows']:g}: expected twice the window ({together['window']:g}) or more"
+            ]
         if wrong:
             raise SettingsError(f"{where}: {', '.join(wrong)}")
         return self.make(**{name: _as_kind(value, known[name].default) for name, value in options.items()})
 
 
-def _fault(name: str, value: float) -> str:
+def _fault(name: str, value: float, default: object) -> str:
+    """What is wrong with an option's value, and what is expected."""
+    if type(default) is int and not float(value).is_integer():
+        return f"{value:g}: expected a whole number"
+    if name == "probability" and value >= 1:
+        return f"{value:g}: expected less than 1"
     if name in _ANY_NUMBER:
         return "no number" if math.isnan(value) else ""
     if 0 < value < math.inf or (value == 0 and name in _FROM_0):
