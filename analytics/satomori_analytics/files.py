@@ -36,7 +36,7 @@ LABEL_NAMES = frozenset({
 COUNTER_NAMES = frozenset({"unnamed0", "index"})  # pandas writes its row numbers so, or without a name
 # How a column of a district's inflow is named, among those of its pressures.
 _INFLOW = ("flow", "流量", "流入")
-_LEAK_NAMES = ",began,size,size_low,size_high,pressures"
+_LEAK_NAMES = ",began,size,size_low,size_high,pressures,in_proportion"
 MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "-", "--", "///", "欠測"})
 # No measurement is so large, fill values are (netCDF: 9.97e36), and squares of such sums would overflow.
 _VALUE_MAX = 1e30
@@ -145,9 +145,9 @@ def _score(
 
 def _leak_cells(leak: Leak | None) -> str:
     if leak is None:
-        return ",,,,,"
+        return ",,,,,,"
     began = to_iso(leak.since_us)
-    return f",{began},{leak.size:.6g},{leak.low:.6g},{leak.high:.6g},{leak.verdict}"
+    return f",{began},{leak.size:.6g},{leak.low:.6g},{leak.high:.6g},{leak.verdict},{int(leak.in_proportion)}"
 
 
 @contextmanager

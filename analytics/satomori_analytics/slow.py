@@ -19,7 +19,7 @@ from satomori_analytics.derive import derive
 from satomori_analytics.episodes import Episode, Floats, Times
 from satomori_analytics.evidence import grid
 from satomori_analytics.findings import Judged, Standing
-from satomori_analytics.leaks import judge_leaks
+from satomori_analytics.leaks import judge_leaks, learning
 from satomori_analytics.playbook import Derived, Playbook, Watch
 from satomori_analytics.pools import Job
 from satomori_analytics.redundancy import Neighbourhood, Redundancy, fingerprints, judge_redundancy
@@ -433,7 +433,7 @@ class Slow:
         rows = self._rows(streams, watch, due.window)
         watched = Watched(due.asset, due.item.name, watch, due.asset.id, self._share(due, watch))
         judge = partial(judge_leaks, watched, [quantity_of(stream) for stream in streams], rows)
-        return partial(_do_watch, watched, (due.touched[0], due.window[1]), judge)
+        return partial(_do_leaks, watched, (due.touched[0], due.window[1]), judge)
 
     def _learn(self, watched: Watched, streams: Sequence[Stream], until_us: int) -> dict[str, Any] | None:
         """From the first rows in the store: of the hours that may hold enough of them, then of twice as many."""
@@ -474,6 +474,10 @@ def _do_derived(
 
 def _do_watch(watched: Watched, window: tuple[int, int], judge: Callable[[], list[Episode]]) -> Outcome:
     return Outcome(judged=[Judged(frozenset({watched.fingerprint}), *window, judge())])
+
+
+def _do_leaks(watched: Watched, window: tuple[int, int], judge: Callable[[], list[Episode]]) -> Outcome:
+    return Outcome(judged=[Judged(frozenset({watched.fingerprint, learning(watched)}), *window, judge())])
 
 
 def _roll_alone(

@@ -1,12 +1,15 @@
 """A few districts of a small network: scenarios are what they say; bursts are found, told and sized."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from leaks import oracle
 from leaks.evaluate import judge
 from leaks.scenarios import Recording, Scenario, simulate
 from satomori_analytics.cli import detect
@@ -29,6 +32,22 @@ def test_a_burst_is_what_the_simulation_let_out(burst: Recording) -> None:
     again = simulate(burst.scenario)
     np.testing.assert_array_equal(again.flow_m3h, burst.flow_m3h)
     np.testing.assert_array_equal(again.pressure_kpa, burst.pressure_kpa)
+
+
+@pytest.mark.parametrize("held", ["hour", "step"])
+def test_without_gauges_the_inflow_is_that_of_the_hydraulics(held: Literal["hour", "step"]) -> None:
+    """A burst that is added demand: what EPANET makes of it and the plain sum differ by the meter's noise alone."""
+    asked = Scenario("Net2", 42, "burst", share=0.1, at_day=1.3, days=2, held=held, added=True, sensors=1)
+    run, summed = simulate(asked), simulate(replace(asked, sensors=0))
+    assert np.abs(summed.flow_m3h / run.flow_m3h - 1).max() < 6 * np.hypot(0.005, 0.005)
+    assert summed.leak_of_day() == pytest.approx(run.leak_of_day(), rel=0.02)
+
+
+def test_the_oracle_finds_and_sizes_the_burst(burst: Recording) -> None:
+    hours, size = oracle.found(burst)
+    assert hours is not None
+    assert 0 < hours <= 24
+    assert size == pytest.approx(burst.leak_of_day(), rel=0.15)
 
 
 def test_bursts_are_found_within_a_day_and_sized(burst: Recording) -> None:
@@ -108,6 +127,22 @@ def test_a_repair_ends_the_finding(burst: Recording, region: Region) -> None:
     (finding,) = region.findings("leak")
     assert finding.until_us is not None
     assert finding.until_us - burst.at_us[-1] <= DAY_US + 6 * HOUR_US
+
+
+def test_a_district_that_is_learned_anew_says_so(burst: Recording, region: Region) -> None:
+    """Ten days, nothing for 43, two more days: no leak is told, but that none can be, and what to do meanwhile."""
+    region.add_asset("dma", "district_meter_area", ["flow"], interval_s=900)
+    flow, times = burst.flow_m3h[: 12 * 96].tolist(), burst.at_us[: 12 * 96].copy()
+    times[10 * 96 :] += 43 * DAY_US
+    region.put("dma", "flow", zip(times.tolist(), flow, strict=True))
+    region.digest(int(times[-1]))
+    (finding,) = region.findings("leak")
+    assert finding.until_us is None
+    assert abs(finding.since_us - times[10 * 96]) <= HOUR_US
+    for text, words in ((finding.text_ja, ("学習し直して", "14日")), (finding.text_en, ("learned anew", "14 days"))):
+        assert all(word in text for word in words)
+    assert "流量計の交換" in finding.advice_ja
+    assert "meter was changed" in finding.advice_en
 
 
 @pytest.fixture

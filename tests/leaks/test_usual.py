@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from satomori_analytics.detectors import district
-from satomori_analytics.detectors.leak import LeakStep
+from satomori_analytics.detectors.leak import LeakStep, find_leaks
 from satomori_core.clock import HOUR_US
 
 JAPAN_US = 9 * HOUR_US
@@ -120,5 +120,20 @@ def test_after_a_long_silence_the_usual_is_learned_anew(silent_days: int) -> Non
     flow = np.concatenate([use(before), 1.25 * use(after)])
     at = len(before) + 17 * 24
     flow[at:] += 15
-    (row,) = began(LeakStep(), np.concatenate([before, after]), flow)
+    hours, detector = np.concatenate([before, after]), LeakStep()
+    assert began(detector, hours[:at], flow[:at]) == []
+    assert detector.anew_since_us is None
+    detector, soon = LeakStep(), len(before) + 13 * 24
+    detector.score(hours[:soon] * HOUR_US - JAPAN_US, flow[:soon, None])
+    assert detector.anew_since_us == after[0] * HOUR_US - JAPAN_US
+    (row,) = began(LeakStep(), hours, flow)
     assert at <= row <= at + 24
+
+
+def test_a_meter_that_reads_too_much_rises_in_proportion_and_a_leak_does_not() -> None:
+    hours = hours_from("2026-06-01", 19)
+    late = hours >= hours[16 * 24 + 5]
+    for flow, in_proportion in ((use(hours) * (1 + 0.15 * late), True), (use(hours) + 10 * late, False)):
+        (told,) = find_leaks(hours * HOUR_US - JAPAN_US, flow)
+        assert told.until_us is None
+        assert told.leak.in_proportion is in_proportion

@@ -33,6 +33,9 @@ _HUBER = 2.0
 _DRAWN = 10  # residuals that the common share of noise counts for beside an hour's own
 _CLIP = 4.0
 _ROUNDS = 6
+# First and last column of rest days, Sundays and weekdays, and the deviation that is thought possible of each.
+_KINDS = ((24, 48, 0.05, 0.5), (48, 72, 0.015, 0.3), (72, 79, 0.007, 0.3))
+_LIKELY_SIZE = 0.15  # of the typical flow: deviation of what a leak may be, before anything has come (our choice)
 _WEEK = 79  # the first column of the hours of the week, where they have any
 _FAR_H = 8  # hours of a day so far apart share nothing but its level
 _PAIRS = 20  # neighbours that no persistence counts for
@@ -148,16 +151,29 @@ class Evidence:
         return self._likeliest(1, starts, np.maximum(self.hours[-1] - starts, 1).astype(np.float64))
 
     def size(self, starts: Hours) -> Step:
-        """The step in the mean over all `starts`, each as likely as what has come since makes it, all sizes alike."""
+        """The step in the mean over all `starts`, each as likely as what has come since makes it.
+
+        A size is the less likely the larger it is (normal around 0): short evidence does not tell of a huge leak.
+        """
         squares, products, clipped = self._sums[0][:, np.searchsorted(self.hours, starts)]
         squares = np.maximum(squares, 1e-12)
-        z = clipped / np.sqrt(squares)
-        likely = np.exp((z**2 - np.max(z**2)) / 2) / np.sqrt(squares) * (z > 0)
+        z, surer = clipped / np.sqrt(squares), squares + 1 / _LIKELY_SIZE**2
+        gain = z**2 * squares / surer / 2 - np.log(surer) / 2
+        likely = np.exp(gain - gain.max()) * (z > 0)
         likely /= max(float(likely.sum()), 1e-300)
-        each, scale = products / squares, self.usual.scale
+        each, scale = products / surer, self.usual.scale
         size = float(likely @ each)
-        error = float(np.sqrt(likely @ (1 / squares + (each - size) ** 2)))
+        error = float(np.sqrt(likely @ (1 / surer + (each - size) ** 2)))
         return Step(int(starts[np.argmax(likely)]), scale * size, scale * error, float(z.max()))
+
+    def proportion(self, since: int) -> float:
+        """Logarithm of how much better a rise in proportion to the use explains what came since than a constant one."""
+        later = (self.hours >= since).astype(np.float64)
+        told = []
+        for shape in (later * (self._design @ self.usual.weights), later):
+            freed = self._root @ shape
+            told.append(max(float(freed @ (self._root @ self._residuals[:, 0])), 0.0) ** 2 / float(freed @ freed))
+        return (told[0] - told[1]) / 2
 
     def _likeliest(self, kind: int, starts: Hours, grown: Floats) -> Step:
         squares, products, clipped = self._sums[kind][:, np.searchsorted(self.hours, starts)]
@@ -217,6 +233,9 @@ def _fit(hours: Hours, flow: Floats, end: int, *, weekly: float) -> tuple[Usual,
         sigma = _noise(within / np.sqrt(np.maximum(1 - unsure, 0.25)), clock, day)
         shown = (design / sigma[clock][:, None], spread)
         phi, level = _correlation(at, residual / sigma[clock], shown, day[clock] / sigma[clock], level)
+        for start, stop, least, most in _KINDS:  # how far such days differ at all follows from how far they do
+            differ = float(np.mean(weights[start:stop] ** 2 + np.diag(spread)[start:stop]))
+            priors[start:stop] = np.clip(np.sqrt(differ), least, most)
         if weekly > 0:  # which hours of the week have their own usual, and how far, follows from them
             own = slice(_WEEK, _WEEK + 168)
             priors[own] = np.sqrt(np.maximum(weights[own] ** 2 + np.diag(spread)[own], weekly**2))

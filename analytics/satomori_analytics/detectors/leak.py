@@ -3,7 +3,7 @@
 Channels: the inflow, then any number of pressures. Judged once an hour, from hourly means.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -19,9 +19,10 @@ _BAND = 1.645  # standard errors to either side: 90 %
 # month): rate = a * exp(-b * h^2). The tail is longer than the normal one, since the noise is learned from two weeks.
 _RATE_AT_0, _RATE_FALL = 21.3, 0.266
 # Alarms on simulated districts (development seeds only) for one on such noise: patterns that two weeks don't show.
-_DISTRICT = 5 / 3
+_DISTRICT = 1.3
 _EVERYDAY = 2.5  # z that the likeliest of so many beginnings has by chance
 _ENOUGH = 0.8  # of the hours of learning: with fewer it does not speak
+_PROPORTION = 3.0  # odds of 20 to 1
 _OFF_SHARE = 0.6  # an alarm ends below this share of its limit or of its size
 
 
@@ -47,6 +48,7 @@ class Leak:
 
     `verdict`: the pressures `fell`, as with water that leaves; `rose`, which by itself lets more out; stayed
     `unmoved` though they should have fallen: more likely the meter; or the change is too small to tell.
+    `in_proportion`: the rise follows the use by day and night, as a meter's error or more use does and no leak.
     """
 
     since_us: int
@@ -58,6 +60,7 @@ class Leak:
     z: float
     verdict: Verdict
     pressures: tuple[Pressure, ...]
+    in_proportion: bool = False
 
 
 @dataclass(slots=True)
@@ -111,6 +114,7 @@ class LeakStep:
         self._rows: list[list[float]] = []  # of the hour that runs
         self._start: int | None = None  # first hour that is judged, not learned
         self._alarm: _Alarm | None = None
+        self._anew: int | None = None  # the hour in which what was known was given up, until it is learned again
         self._z = 0.0
         self._leak: Leak | None = None
         self._usual: district.Usual | None = None  # follows from what is kept and `_start`
@@ -120,6 +124,11 @@ class LeakStep:
     @property
     def learned(self) -> bool:
         return self._start is not None
+
+    @property
+    def anew_since_us(self) -> int | None:
+        """Since when the usual is learned anew, and so no leak is told; None where it is known or learned first."""
+        return None if self._anew is None else self._anew * _HOUR_US - self.utc_offset_s * 1_000_000
 
     def score(self, at_us: Times, values: Floats) -> Scores:
         hours = ((at_us + self.utc_offset_s * 1_000_000) // _HOUR_US).tolist()
@@ -173,7 +182,7 @@ class LeakStep:
         hours = self._kept.hours
         if hours[-1] - hours[0] + 1 >= self.learn_h:
             if len(hours) >= _ENOUGH * self.learn_h:
-                self._start = hours[-1] + 1
+                self._start, self._anew = hours[-1] + 1, None
             else:
                 self._forget(hours[-1] - self.learn_h + 2)
 
@@ -194,10 +203,11 @@ class LeakStep:
         ]
         self._take(keep)
         if sum(hour < start for hour in self._kept.hours) < _ENOUGH * self.learn_h:
-            self._start, self._z = None, 0.0  # after a long silence: learn anew
+            self._start, self._z, self._anew = None, 0.0, self._kept.hours[-1]  # after a long silence: learn anew
 
     def _forget_all(self) -> None:
         """After a silence longer than the memory nothing that is known is of the usual, nor of a leak that was on."""
+        self._anew = self._hour
         self._kept, self._start, self._usual = _Hours(), None, None
         self._alarm, self._leak, self._z = None, None, 0.0
 
@@ -257,7 +267,8 @@ class LeakStep:
             self._flag(best.since)
             if self._ended(evidence.usual, hours[late], means[late, 0], best, alarm):
                 return
-        self._leak = self._tell(evidence.usual, hours, means, best)
+        in_proportion = evidence.proportion(best.since) >= _PROPORTION
+        self._leak = replace(self._tell(evidence.usual, hours, means, best), in_proportion=in_proportion)
 
     def _learned(self, hours: district.Hours, means: Floats) -> district.Usual:
         if self._usual is None:
@@ -290,6 +301,7 @@ class LeakStep:
         now = int(hours[-1])
         if now - alarm.on >= self.relearn_h:
             self._alarm, self._leak, self._start, self._usual, self._z = None, None, None, None, 0.0
+            self._anew = now
             self._forget(now - self.learn_h + 1)
             self._kept.flagged = [False] * len(self._kept.hours)
             return True
@@ -355,6 +367,7 @@ class LeakStep:
             "hour": self._hour,
             "rows": [_json(row) for row in self._rows],
             "start": self._start,
+            "anew": self._anew,
             "alarm": None if alarm is None else [alarm.since, alarm.on, alarm.size],
             "z": self._z,
             "leak": None if leak is None else _leak_json(leak),
@@ -365,6 +378,7 @@ class LeakStep:
         self._kept = _Hours(list(state["hours"]), means, [bool(flag) for flag in state["flagged"]])
         self._hour, self._rows = state["hour"], [_numbers(row) for row in state["rows"]]
         self._start, self._usual, self._z = state["start"], None, state["z"]
+        self._anew = state["anew"]
         self._alarm = None if state["alarm"] is None else _Alarm(*state["alarm"])
         leak = state["leak"]
         gauges = () if leak is None else tuple(Pressure(*gauge) for gauge in leak["pressures"])
@@ -425,6 +439,7 @@ def _leak_json(leak: Leak) -> dict[str, Any]:
     return {
         "since_us": leak.since_us, "size": leak.size, "low": leak.low, "high": leak.high, "night": leak.night,
         "mean": leak.mean, "z": leak.z, "verdict": leak.verdict, "pressures": gauges,
+        "in_proportion": leak.in_proportion,
     }  # fmt: skip
 
 
