@@ -53,6 +53,7 @@ _SLOW_BUDGET_S = 1.0
 # History that arrives is judged once it has paused for so long, or this many rounds have waited for it.
 _QUIET_ROUNDS, _WAIT_ROUNDS = 3, 20
 
+# So many assets' fresh judgements, or slow ones, are written in one transaction.
 _ASSETS_PER_WRITE = 20
 # What has gone silent is drawn with so many of its last intervals.
 _LAST_VALUES = 48
@@ -274,13 +275,15 @@ class Analyst:
 
     def _do_slow(self, now_us: int, done: Round, stop: Callable[[], bool]) -> None:
         begun: deque[Item] = deque()
-        for outcome in self._pool.run((job,) for job in self._slow_jobs(begun, stop)):
-            done.findings += self._keep(outcome.judged, now_us)
-            done.slow += 1
-            item = begun.popleft()
-            if outcome.rolled is not None:  # after the findings: a job that is killed in between starts where it did
-                self._slow.keep(item, outcome.rolled)
-            self._waiting.pop(item)
+        outcomes = self._pool.run((job,) for job in self._slow_jobs(begun, stop))
+        while part := list(itertools.islice(outcomes, _ASSETS_PER_WRITE)):
+            done.findings += self._keep([judged for outcome in part for judged in outcome.judged], now_us)
+            done.slow += len(part)
+            for outcome in part:
+                item = begun.popleft()
+                if outcome.rolled is not None:  # after the findings: killed in between, it starts where it did
+                    self._slow.keep(item, outcome.rolled)
+                self._waiting.pop(item)
         reached = min((waiting.after_change for waiting in self._waiting.values()), default=self._cursor)
         if reached != self._slow_cursor:
             self._slow_cursor = reached
@@ -291,18 +294,22 @@ class Analyst:
         until = time.monotonic() + _SLOW_BUDGET_S
         # What costs little and may be urgent first: detectors on raw rows.
         ready = [i for i, w in self._waiting.items() if w.quiet_rounds >= _QUIET_ROUNDS or w.rounds >= _WAIT_ROUNDS]
-        first = True
-        for item in sorted(ready, key=lambda i: self._waiting[i].what.every_s):
+        ready.sort(key=lambda i: self._waiting[i].what.every_s)
+        first, standing = True, dict[str, list[Standing]]()
+        for place, item in enumerate(ready):
             if stop() or not (first or time.monotonic() < until):
                 return
+            if place % _ASSETS_PER_WRITE == 0:
+                some = ready[place : place + _ASSETS_PER_WRITE]
+                earliest_us = min(self._waiting[each].touched[0] for each in some)
+                standing = load_standing(self._registry, {each.asset for each in some}, earliest_us)
             waiting = self._waiting[item]
             asset = self._world.assets.get(item.asset)
             playbook = self._playbooks.of(asset.class_, asset.municipality) if asset else None
             job = None
             if asset is not None and playbook is not None:
-                standing = load_standing(self._registry, [asset.id], waiting.touched[0]).get(asset.id, [])
-                peers = self._peers_of(asset, waiting.what)
-                due = Due(item, waiting.what, asset, playbook, waiting.touched, tuple(standing), peers)
+                peers, on = self._peers_of(asset, waiting.what), tuple(standing.get(asset.id, ()))
+                due = Due(item, waiting.what, asset, playbook, waiting.touched, on, peers)
                 job = self._slow.prepare(due)
             if job is None:
                 del self._waiting[item]
