@@ -1,6 +1,7 @@
 """`satomori analytics` (the service), `satomori playbook`, `satomori indicator NAME` and `satomori detect`."""
 
 import csv
+import inspect
 import itertools
 import json
 import sys
@@ -166,6 +167,8 @@ def indicator(invocation: Invocation, name: str | None, text: str | None, listin
 
     An input may be a list, for a value each; so is a column of a CSV table. null, or an empty cell, is a missing value.
 
+    At a terminal, NAME without --input says what it takes.
+
     Example: satomori indicator thi --input '{"t_c": 32, "rh": 22}'
     """
     from satomori_analytics import indicators  # noqa: PLC0415
@@ -177,10 +180,17 @@ def indicator(invocation: Invocation, name: str | None, text: str | None, listin
     if name is None:
         raise SettingsError("name an indicator, or use --list")
     found = indicators.find(name)
+    if text is None and _is_terminal():  # nobody types JSON there: say what it takes instead of waiting
+        click.echo(f"{found.told()}\n      {inspect.getdoc(found.function)}")
+        return
     document = read_document(found, sys.stdin.read(), "standard input") if text is None else read_document(found, text)
     value = indicators.call(found, document)
     answer = {"name": found.name, "value": value, "unit": found.unit, "source": found.source, "status": found.status}
     click.echo(json.dumps(answer, ensure_ascii=False))
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 def _list_indicators(word: str, *, as_json: bool) -> None:

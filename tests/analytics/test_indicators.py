@@ -212,6 +212,14 @@ def test_a_tables_single_value_must_not_differ(tmp_path: Path) -> None:
         read_document(indicators.find("rolling_mean"), str(path))
 
 
+def test_at_a_terminal_it_says_what_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Instead of waiting for JSON that nobody types."""
+    monkeypatch.setattr("satomori_analytics.cli._is_terminal", lambda: True)
+    told = CliRunner().invoke(indicator_command, ["thi"]).output
+    assert "温湿度指数" in told
+    assert "t_c [Cel], rh [%]" in told
+
+
 @pytest.mark.parametrize("text", ["", "thi", "{bad"])
 def test_what_is_no_json_is_said_with_its_place(text: str) -> None:
     result = CliRunner().invoke(indicator_command, ["thi"], input=text)
