@@ -103,6 +103,32 @@ def test_a_weeks_habit_is_no_alarm_and_its_absence_is_one() -> None:
     assert alarm[between].sum() <= 8  # in 8.4 series-months at 0.5 there are 4; Poisson is within twice that with 98 %
 
 
+def test_a_years_swing_is_no_alarm_and_winter_in_july_is_one() -> None:
+    """Air temperature with weather over 2.3 years, every three hours, six places.
+
+    In the second year, its autumn too, alarms come within the budget; one winter value in the July after it is one.
+    """
+    rng, places, budget = np.random.default_rng(6), 6, 0.5
+    at_us = MONDAY_US + 120 * DAY_US + np.arange(840 * 8, dtype=np.int64) * 3 * HOUR_US
+    since_january = (at_us - MONDAY_US) / DAY_US
+    weather = rng.normal(0, 1.8, (842, places))
+    for day in range(1, len(weather)):
+        weather[day] += 0.7 * weather[day - 1]  # a deviation of 2.5 degrees
+    place = (np.arange(len(at_us)) + 0.0) / 8
+    before, share = place.astype(int), (place % 1)[:, None]
+    yearly, daily = np.cos(2 * np.pi * (since_january - 16) / 365.25), np.cos(2 * np.pi * (since_january - 2 / 24))
+    values = 15 - 11 * yearly[:, None] - 4 * daily[:, None] + rng.normal(0, 0.3, (len(at_us), places))
+    values += weather[before] * (1 - share) + weather[before + 1] * share
+    july = int(np.searchsorted(since_january, 2 * 365 + 196.5))
+    values[july] = 2.0
+    alarm = Univariate(false_alarms_per_month=budget, utc_offset_s=0).score(at_us, values).alarm
+    assert alarm[july].all()
+    for first, days in ((485, 365), (608, 91)):  # from May on; September to November
+        number = alarm[(since_january >= first) & (since_january < first + days)].sum()
+        allowed = budget * days / 30 * places
+        assert number <= allowed + 2 * np.sqrt(allowed)
+
+
 def test_what_is_usual_but_not_now_comes_out_the_same_however_rows_and_series_are_cut() -> None:
     """Six weeks with holes and two series: in pieces, with a state kept between, and one series alone."""
     at_us, day, hour = weeks(6)

@@ -163,9 +163,7 @@ class _Series:
         statistics = np.stack([each for c in self.components for each in c.measure(at_us, values, counts)])
         rarest = self._rarest(statistics)
         low, high = self._band(values.shape)
-        # Within the band it is no news: the usual itself is uncertain.
-        outside = (values < low) | (values > high)
-        newness = np.fmax(newness, np.where(outside, self._unseasonable(at_us, values), np.nan))
+        newness = self._news(newness, self._unseasonable(at_us, values), (values < low) | (values > high))
         evidence = np.where(np.isnan(newness), rarest, (rarest + _evidence_of(newness)) / 2)
         evidence = np.where(known, evidence, 0.0)
         log_rate = self._rates.log_rate(evidence)
@@ -196,6 +194,14 @@ class _Series:
         self._alarming = np.where(counts > 0, alarming[last], self._alarming)
         self._alarming_since = np.where(counts > 0, since[last], self._alarming_since)
         return np.asarray(alarming & (at_us - np.where(alarming, since, at_us) < self._relearn_us))
+
+    @staticmethod
+    def _news(newness: Floats, unseasonable: Floats, outside: Marks) -> Floats:
+        """Of a value with a season its distance from the usual is news too, and outside the band only.
+
+        Within it a level that never was is what a season brings, and the usual itself is uncertain.
+        """
+        return np.where(np.isnan(unseasonable), newness, np.where(outside, np.fmax(newness, unseasonable), 0.0))
 
     def _unseasonable(self, at_us: Times, values: Floats) -> Floats:
         """How far each value is from what is usual at its time, against all such distances.
