@@ -132,7 +132,7 @@ def test_what_falls_due_is_drawn_to_where_it_does(kind: str) -> None:
 def test_what_is_not_due_for_long_has_no_day_marked() -> None:
     """Nearly no evaporation in winter: the line ends above the limit, whose day is not within the 30 that are seen."""
     winter = with_moisture(hours(1, "2025-12-01", 80), 32.0)
-    found = made("irrigation", winter, at("2025-12-01", 70, 18), planting_date="12-10")
+    found = made("irrigation", winter, at("2025-12-01", 70, 18), planting_date="12-10", root_depth_m=1.0)
     assert found.low == 30
     assert found.picture is not None
     assert not {"from_us", "until_us"} & set(found.picture)
@@ -400,7 +400,8 @@ def test_heat_beats_todays_and_the_months_mean() -> None:
     assert 0.7 <= np.mean(inside) <= 0.9
 
 
-def test_irrigation_falls_due_within_its_band() -> None:
+@pytest.mark.parametrize(("moisture", "root_depth_m"), [(27.5, 0.4), (31.0, 0.8)], ids=["in days", "in two weeks"])
+def test_irrigation_falls_due_within_its_band(moisture: float, root_depth_m: float) -> None:
     """Against the water balance with the ET0 that came, without rain; yesterday's ET0 going on is what it beats."""
     errors, persistence, inside = list[float](), list[float](), list[bool]()
     for seed in range(10, 16):
@@ -413,7 +414,8 @@ def test_irrigation_falls_due_within_its_band() -> None:
             rs_mj=rows["solar_radiation"].mean(axis=1) * 0.0864,
         )["eto"]  # fmt: skip
         for day in range(50, 96, 3):
-            found = made("irrigation", with_moisture(known, 27.5), at(FIRST, day, 6))
+            now_us = at(FIRST, day, 6)
+            found = made("irrigation", with_moisture(known, moisture), now_us, root_depth_m=root_depth_m)
             left, kc = found.inputs["raw_mm"] - found.inputs["depletion_mm"], found.inputs["kc"]
             gone = np.concatenate([[0.0], np.cumsum(kc * et0[day:])])
             truth = float(np.interp(left, gone, np.arange(len(gone))))

@@ -2,8 +2,9 @@
 
 Depletion now is what the soil moisture sensor shows to lack from field capacity; without one it is the water balance
 since the last rain that surely filled the root zone. The coming days evaporate as the past ones did: the mean of the
-last two weeks, with each spell of the last month as one way in which it may go; a weather file's days stand before
-them, and only then does rain count. What was irrigated is not known: a sensor sees it, the balance does not.
+last two weeks, as the sun rises or sinks with the season, with spells of the last month as ways in which it may go; a
+weather file's days stand before them, and only then does rain count. What was irrigated is not known: a sensor sees
+it, the balance does not.
 
 Attributes: `field_capacity` and `wilting_point` (m3/m3), `root_depth_m`, and either `crop` (see crops.toml) with
 `planting_date` for what is sown each year, or `crop_coefficient` and `depletion_fraction`; `elevation_m` (0 without).
@@ -39,7 +40,7 @@ from satomori_analytics.indicators.crops import (
     soil_water_balance,
     total_available_water,
 )
-from satomori_analytics.indicators.evapotranspiration import et0_daily
+from satomori_analytics.indicators.evapotranspiration import et0_daily, extraterrestrial_radiation
 from satomori_analytics.playbook import Outlook
 from satomori_core.clock import DAY_US, HOUR_US
 
@@ -48,6 +49,8 @@ AHEAD_DAYS = 30
 _SPELLS, _RECENT, _RECENT_LEAST = 30, 14, 5
 _WHOLE_DAY_H = 20
 _SEEN_H = 7 * 24
+_WAYS, _SEED = 99, 20240601
+_SPELL_D = 5  # about as long as weather holds (our choice)
 _W_TO_MJ = 0.0864  # W/m2 over a day in MJ/m2
 
 
@@ -251,23 +254,38 @@ def _ahead(
     spells = known[-_SPELLS:]
     # The recent mean is itself a mean of so few days: its error adds to that of a spell of `days`.
     apart = (spells - spells.mean()) * np.sqrt(1 + np.clip(days, 1, AHEAD_DAYS) / _RECENT)
-    et0, rain, reach = np.full(AHEAD_DAYS, recent), np.zeros(AHEAD_DAYS), 0
+    today = (today_us + DAY_US // 2) // DAY_US
+    et0, rain, reach = recent * _season(spot, today), np.zeros(AHEAD_DAYS), 0
     damping = np.ones(AHEAD_DAYS)
     if weather is not None:
         told = weather.over(today_us, today_us + AHEAD_DAYS * DAY_US)
         columns = {n: v.reshape(AHEAD_DAYS, 24) for n, v in told.items()}
-        foreseen = _et0(spot, (today_us + DAY_US // 2) // DAY_US, columns, columns["air_temperature"])
+        foreseen = _et0(spot, today, columns, columns["air_temperature"])
         whole = np.isfinite(foreseen)
         whole[0] = True  # of today the rest is told of
         reach = int(np.argmin(np.append(whole, False))) if np.isfinite(foreseen[1:]).any() else 0
-        et0[:reach] = np.where(np.isfinite(foreseen), foreseen, recent)[:reach]
+        et0[:reach] = np.where(np.isfinite(foreseen), foreseen, et0)[:reach]
         rain[:reach] = np.nansum(columns["precipitation"], axis=1)[:reach]
         damping[:reach] = outlook.options.get("weather_spread", 0.5)
-    return (
-        [np.maximum(et0 + damping * np.resize(np.roll(apart, -i), AHEAD_DAYS), 0) for i in range(len(apart))],
-        rain,
-        reach,
-    )
+    return [np.maximum(et0 + damping * way, 0) for way in _ways(apart)], rain, reach
+
+
+def _season(spot: Spot, today: int) -> Floats:
+    """The sun of the coming days against that of the recent ones: ET0 goes as Ra (Hargreaves, FAO-56 eq. 52)."""
+    days = np.array([day_of_year(today + day) for day in range(-_RECENT, AHEAD_DAYS)])
+    sun = extraterrestrial_radiation(spot.latitude, days)
+    return np.asarray(sun[_RECENT:] / sun[:_RECENT].mean())
+
+
+def _ways(apart: Floats) -> Floats:
+    """Departures of the coming days: spells of the past month, drawn with repetition, one after another.
+
+    Whole spells, since a day is like the one before it; each way its own, since a month that is gone through once more
+    would come out as dry in the end on every way. Always the same draw, so that nothing jumps about by chance.
+    """
+    starts = np.random.default_rng(_SEED).integers(len(apart), size=(_WAYS, math.ceil(AHEAD_DAYS / _SPELL_D)))
+    days = (starts[:, :, None] + np.arange(_SPELL_D)) % len(apart)
+    return np.asarray(apart[days.reshape(_WAYS, -1)[:, :AHEAD_DAYS]])
 
 
 def _due(etc: Floats, rain: Floats, soil: tuple[float, float, float, float], gone: float) -> float:
