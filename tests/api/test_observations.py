@@ -12,6 +12,7 @@ from satomori_api.queries import Queries
 from satomori_core.clock import DAY_US, HOUR_US, MINUTE_US, SECOND_US, to_iso
 from satomori_core.errors import RejectedError
 from satomori_core.vocabulary import Level
+from satomori_dashboards.console.asset import condition_of
 from satomori_store.access import Viewer
 from satomori_store.models import Datastream, Finding
 from satomori_store.port import Batch, QcMark, Rows
@@ -204,3 +205,10 @@ async def test_a_structures_trend_is_drawn_for_those_who_see_it(world: World) ->
         assert 'class="middle"' in answer.text
     for user, other in (("s-viewer", path), ("u-viewer", path.replace("crack_width", "tilt"))):
         assert (await world.ask(user, "GET", other)).status_code == 404
+    detail = world.context.queries.asset(ROOT, "ueno-bridge")
+    playbooks = world.context.playbooks()
+    found, limits = world.context.queries.condition(ROOT, "ueno-bridge", playbooks), playbooks.of("bridge", "ueno")
+    told = condition_of("ja", found, limits, detail, world.at_us)
+    drawn = {metric: drawing for _, drawing, metric in told if drawing}
+    assert set(drawn) == {"crack_width"}  # the console's card draws it too
+    assert "注意 0.3 mm" in drawn["crack_width"]

@@ -81,7 +81,7 @@ def test_a_structures_line_tells_the_nearest_limit_and_ten_years_and_nothing_tha
 def test_an_assets_card_says_what_its_ledger_lacks_and_what_of_it_cannot_be_read() -> None:
     found = Condition("bridge-1", "bridge", "ueno", "II", None, 1, 1970, (), (), (), ("2019 5月 II",),
                       (("mains_km が台帳にない", "the ledger lacks mains_km"),))  # fmt: skip
-    ja, en = ([said for said, _ in condition_of(language, [found], None, ASSET, 0)] for language in LANGUAGES)
+    ja, en = ([said for said, *_ in condition_of(language, [found], None, ASSET, 0)] for language in LANGUAGES)
     assert ja[1:] == ["mains_km が台帳にない", "読めない点検履歴: 2019 5月 II（「2019-05-30 II」のように書く）"]
     assert en[1] == "the ledger lacks mains_km"
     assert "2019 5月 II" in en[2]

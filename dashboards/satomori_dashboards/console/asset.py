@@ -63,9 +63,9 @@ class Coming:
 
 @dataclass(frozen=True, slots=True)
 class Daily:
-    """What follows from whole days: (sentence, drawing) each; a drawing is empty where there is nothing to draw."""
+    """What follows from whole days: (sentence, drawing) each, of the condition with the drawn metric, or empty ones."""
 
-    condition: tuple[tuple[str, str], ...] = ()
+    condition: tuple[tuple[str, str, str], ...] = ()
     peers: tuple[tuple[str, str], ...] = ()
 
 
@@ -131,23 +131,23 @@ def evidence_of(language: Language, detail: AssetDetail, at_us: int) -> tuple[tu
 
 def condition_of(
     language: Language, conditions: Sequence[Condition], limits: Playbook | None, asset: AssetView, at_us: int
-) -> tuple[tuple[str, str], ...]:
+) -> tuple[tuple[str, str, str], ...]:
     """Its rating, what is measured of it and how that goes, which limits it reaches, how it may age, what lacks."""
-    place, told = 0 if language == "ja" else 1, list[tuple[str, str]]()
+    place, told = 0 if language == "ja" else 1, list[tuple[str, str, str]]()
     for found in conditions:
         if found.rating is not None:
-            told.append((text(language, "asset.rating", rating=found.rating), ""))
+            told.append((text(language, "asset.rating", rating=found.rating), "", ""))
         if found.sewer_urgency is not None:
-            told.append((sewer_text(found.sewer_urgency)[place], ""))
+            told.append((sewer_text(found.sewer_urgency)[place], "", ""))
         for each in found.measured:
             drawn = {"picture": trend(each, limits, found.reaches, asset.attributes)}
             drawing = next((one for _, one in drawings(language, drawn, asset.time_zone, at_us)), "")
-            told.append((measured_text(each)[place], drawing))
-        told += [(reach_text(each)[place], "") for each in found.reaches]
-        told += [(ageing_text(each)[place], "") for each in found.ageing]
-        told += [(each[place], "") for each in found.wanting]
+            told.append((measured_text(each)[place], drawing, each.metric))
+        told += [(reach_text(each)[place], "", "") for each in found.reaches]
+        told += [(ageing_text(each)[place], "", "") for each in found.ageing]
+        told += [(each[place], "", "") for each in found.wanting]
         if found.unread:
-            told.append((unread_text(found.unread)[place], ""))
+            told.append((unread_text(found.unread)[place], "", ""))
     return tuple(told)
 
 
@@ -375,7 +375,7 @@ class AssetPage:
                     svg(drawing)
                     tag("figcaption", text=sentence)
 
-    def draw_condition(self, told: tuple[tuple[str, str], ...]) -> None:
+    def draw_condition(self, told: tuple[tuple[str, str, str], ...]) -> None:
         if not told:
             return
         with tag("div", "card"):
@@ -383,11 +383,13 @@ class AssetPage:
                 tag("h2", text=self.frame.word("asset.condition"))
                 tag("a", text=self.frame.word("condition.all"), href="/condition")
             with tag("ul", "told"):
-                for sentence, drawing in told:
+                for sentence, drawing, metric in told:
                     with tag("li", "evidence" if drawing else ""):
                         tag("span", text=sentence)
-                        if drawing:
-                            svg(drawing)
+                        if drawing:  # and large, with its words
+                            source = f"/api/v1/assets/{self.id}/condition/{metric}.svg"
+                            with tag("a", href=source, target="_blank"):
+                                svg(drawing)
 
     def draw_peers(self, compared: tuple[tuple[str, str], ...]) -> None:
         if not compared:
