@@ -77,6 +77,14 @@ def test_a_day_is_looked_at_once(region: Region) -> None:
     assert look(region, MIDNIGHT_US + DAY_US + HOUR_US // 4) == 2
 
 
+def test_a_clock_that_was_ahead_is_followed_back(region: Region) -> None:
+    """A look of next month, by a wrong clock, stands in the way of none of today's."""
+    creeping(region, 20)
+    before = look(region, NOON_US), repr(listed(region, NOON_US))
+    assert look(region, NOON_US + 30 * DAY_US) == 2
+    assert (look(region, NOON_US), repr(listed(region, NOON_US))) == before
+
+
 def test_what_is_kept_comes_back_as_it_was(region: Region) -> None:
     region.add_asset("pump", "pump_station", ["vibration"])
     single = Measured(

@@ -121,9 +121,12 @@ def test_a_full_disk_leaves_what_was_kept(tmp_path: Path) -> None:
     assert [state["until_us"] for state in References(tmp_path).states("a.b.1", [1])] == [5, 5 + DAY_US]
 
 
-@pytest.mark.parametrize("torn", [b"", b'{"for": [1], "rol', b"\0" * 64, b"[]", b"\xff\xfe", b"null"])
+@pytest.mark.parametrize(
+    "torn",
+    [b"", b'{"for": [0], "rolled": [{"until_us": 1}]}', b'{"for": [1], "rol', b"\0" * 64, b"[]", b"\xff\xfe", b"null"],
+)
 def test_a_torn_file_is_learned_anew(tmp_path: Path, torn: bytes) -> None:
-    """Cut short, or of another kind: as if nothing had been kept, and the next state takes its place."""
+    """Cut short, of another kind or of an older shape: as if nothing was kept; the next state takes its place."""
     (tmp_path / "a.b.1.json").write_bytes(torn)
     references = References(tmp_path)
     assert references.states("a.b.1", [1]) == []

@@ -133,6 +133,14 @@ def test_what_moves_an_asset_is_kept_until_somebody_has_looked(region: Region) -
         assert (looked.rank_before, looked.changed_us, looked.reasons_before_en) == (2, None, moved.reasons_en)
 
 
+def test_a_clock_that_was_ahead_is_followed_back(region: Region) -> None:
+    """Ordered by a clock a day ahead, it is ordered again by the right one, not only a day later."""
+    looker = Looker(region.registry, region.store, None)
+    assert tell(region, QUAKE)
+    assert [looker.round(at_us) for at_us in (NOW + 24 * HOUR_US, NOW + 1, NOW + 2)] == [1, 1, 0]
+    assert shown(region, "eq-1")[0].ordered_us == NOW + 1
+
+
 def test_what_cannot_be_ordered_says_why(region: Region) -> None:
     tell(region, {**QUAKE, "intensity": {"nowhere": "6弱"}})
     looker = Looker(region.registry, region.store, None)

@@ -38,7 +38,7 @@ class Keeper:
     def round(self, now_us: int, stop: Callable[[], bool] = lambda: False) -> int:
         """How many structures were looked at."""
         day = (now_us - _DELAY_US) // DAY_US
-        if day > self._day:
+        if day != self._day:  # also an earlier one: the clock may be set back
             self._begin(day)
         done, until = 0, time.monotonic() + _BUDGET_S
         first = True
@@ -64,7 +64,7 @@ class Keeper:
         structures = load_structures(self._registry)
         self._kept = load_kept(self._registry, [asset.id for asset in structures])
         self._due = [
-            asset for asset in structures if asset.id not in self._kept or self._kept[asset.id].until_us < day * DAY_US
+            asset for asset in structures if asset.id not in self._kept or self._kept[asset.id].until_us != day * DAY_US
         ]
         self._streams = load_streams(self._registry, [asset.id for asset in self._due])
         self._day, self._looking = day, None
