@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from satomori_analytics.condition.measured import Kind, Measured
-from satomori_analytics.condition.reach import Reach
+from satomori_analytics.condition.reach import AS_MEASURED, Reach
 from satomori_analytics.condition.trend import Trend
 from satomori_analytics.indicators.base import Floats
 from satomori_analytics.limits import number
@@ -16,8 +16,6 @@ from satomori_analytics.sentences import LEVEL_EN, LEVEL_JA, amount
 from satomori_core.clock import DAY_US
 from satomori_core.metrics import catalogue
 
-# Of these what is drawn is the metric itself, as a limit reads it.
-_AS_MEASURED: frozenset[Kind] = frozenset({"movement", "vibration", "hydrogen_sulfide"})
 # Short, for there is little room; of what is the metric itself, the metric's own name.
 _NAMES: Mapping[Kind, tuple[str, str]] = {
     "frequency": ("固有振動数の変化", "Shift of natural frequency"),
@@ -45,7 +43,7 @@ def trend(
     metric = catalogue()[found.metric]
     ja, en = _NAMES.get(found.kind, (metric.ja, metric.en))
     near = sorted(
-        (r for r in reaches if r.metric == found.metric and found.kind in _AS_MEASURED), key=lambda r: r.years or np.inf
+        (r for r in reaches if r.metric == found.metric and found.kind in AS_MEASURED), key=lambda r: r.years or np.inf
     )
     shown: dict[str, Any] = {
         "ja": ja, "en": en, "unit": found.unit, "words": _words((ja, en), found, near),
@@ -109,7 +107,7 @@ def _words(name: tuple[str, str], found: Measured, near: Sequence[Reach]) -> dic
 def _limits(found: Measured, playbook: Playbook | None, attributes: Mapping[str, Any]) -> dict[str, Any]:
     """The metric's limits that hold all year, the asset's own value before the playbook's, with their levels' words."""
     words: dict[float, tuple[str, str]] = {}
-    for limit in [] if playbook is None or found.kind not in _AS_MEASURED else playbook.limit.values():
+    for limit in [] if playbook is None or found.kind not in AS_MEASURED else playbook.limit.values():
         if limit.on != found.metric or not limit.enabled or limit.months or limit.unit not in (None, found.unit):
             continue
         own = number(attributes.get(limit.attribute)) if limit.attribute else None

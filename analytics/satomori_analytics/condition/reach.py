@@ -11,7 +11,7 @@ from satomori_analytics.playbook import Limit, Playbook
 from satomori_core.clock import DAY_US
 
 # Of these what is drawn is the metric itself, as a limit reads it.
-_AS_MEASURED: frozenset[Kind] = frozenset({"movement", "vibration", "hydrogen_sulfide"})
+AS_MEASURED: frozenset[Kind] = frozenset({"movement", "vibration", "hydrogen_sulfide"})
 # No further ahead than was looked back, since the season is still in the rate; with a whole year, so far. Our choice.
 _YEARS_MAX, _YEAR_D = 20.0, 365.25
 
@@ -36,7 +36,7 @@ def reaches(found: Measured, playbook: Playbook | None, attributes: Mapping[str,
 
     Only where the trend towards it is sure (its 90 % interval holds no other direction).
     """
-    if playbook is None or found.kind not in _AS_MEASURED:
+    if playbook is None or found.kind not in AS_MEASURED:
         return []
     seen = (found.last_us - found.first_us) / DAY_US / _YEAR_D
     horizon = _YEARS_MAX if seen >= 1 else seen
