@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 
 from satomori_analytics.condition.measured import Kind, Measured
-from satomori_analytics.condition.reach import AS_MEASURED, Reach
+from satomori_analytics.condition.reach import Reach, limits_of
 from satomori_analytics.condition.trend import Trend
 from satomori_analytics.indicators.base import Floats
-from satomori_analytics.limits import number
 from satomori_analytics.pictures import short
 from satomori_analytics.playbook import LEVELS, Playbook
 from satomori_analytics.sentences import LEVEL_EN, LEVEL_JA, amount
@@ -42,9 +41,8 @@ def trend(
     at = np.array(found.at_us, dtype=np.float64)
     metric = catalogue()[found.metric]
     ja, en = _NAMES.get(found.kind, (metric.ja, metric.en))
-    near = sorted(
-        (r for r in reaches if r.metric == found.metric and found.kind in AS_MEASURED), key=lambda r: r.years or np.inf
-    )
+    names = {name for name, _, _ in limits_of(found, playbook, attributes)}
+    near = sorted((r for r in reaches if r.metric == found.metric and r.name in names), key=lambda r: r.years or np.inf)
     shown: dict[str, Any] = {
         "ja": ja, "en": en, "unit": found.unit, "words": _words((ja, en), found, near),
         "at_us": list(found.at_us), "observed": short(np.array(found.series)),
@@ -105,14 +103,11 @@ def _words(name: tuple[str, str], found: Measured, near: Sequence[Reach]) -> dic
 
 
 def _limits(found: Measured, playbook: Playbook | None, attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """The metric's limits that hold all year, the asset's own value before the playbook's, with their levels' words."""
-    words: dict[float, tuple[str, str]] = {}
-    for limit in [] if playbook is None or found.kind not in AS_MEASURED else playbook.limit.values():
-        if limit.on != found.metric or not limit.enabled or limit.months or limit.unit not in (None, found.unit):
-            continue
-        own = number(attributes.get(limit.attribute)) if limit.attribute else None
-        bound = own if own is not None else limit.high if limit.high is not None else limit.low
-        if bound is not None and np.isfinite(bound):
-            words[bound] = LEVEL_JA[LEVELS[limit.level]], LEVEL_EN[LEVELS[limit.level]]
+    """The metric's limits with their levels' words."""
+    words = {
+        bound: (LEVEL_JA[LEVELS[limit.level]], LEVEL_EN[LEVELS[limit.level]])
+        for _, limit, bound in limits_of(found, playbook, attributes)
+        if np.isfinite(bound)
+    }
     ordered = sorted(words)
     return {"limits": ordered, "limit_words": [list(words[bound]) for bound in ordered]}

@@ -1,7 +1,7 @@
 """In how many years what is measured reaches the playbook's own limits, if it goes on as it did. Pure."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from satomori_analytics.playbook import Limit, Playbook
 from satomori_core.clock import DAY_US
 
 # Of these what is drawn is the metric itself, as a limit reads it.
-AS_MEASURED: frozenset[Kind] = frozenset({"movement", "vibration", "hydrogen_sulfide"})
+_AS_MEASURED: frozenset[Kind] = frozenset({"movement", "vibration", "hydrogen_sulfide"})
 # No further ahead than was looked back, since the season is still in the rate; with a whole year, so far. Our choice.
 _YEARS_MAX, _YEAR_D = 20.0, 365.25
 
@@ -32,26 +32,33 @@ class Reach:
 
 
 def reaches(found: Measured, playbook: Playbook | None, attributes: Mapping[str, Any]) -> list[Reach]:
-    """Of each limit of the metric that holds all year; the asset's own value stands before the playbook's.
+    """Of each of `limits_of`.
 
     Only where the trend towards it is sure (its 90 % interval holds no other direction).
     """
-    if playbook is None or found.kind not in AS_MEASURED:
-        return []
     seen = (found.last_us - found.first_us) / DAY_US / _YEAR_D
     horizon = _YEARS_MAX if seen >= 1 else seen
     made = []
-    for name, limit in playbook.limit.items():
-        if limit.on != found.metric or not limit.enabled or limit.months or limit.unit not in (None, found.unit):
-            continue
-        bound = _bound(limit, attributes)
+    for name, limit, bound in limits_of(found, playbook, attributes):
         years = _years(found, bound, 1.0 if limit.side == "high" else -1.0)
         if years is not None and years[0] <= horizon:
             made.append(Reach(found.metric, name, limit.level, bound, found.unit, *years, limit.source))
     return made
 
 
+def limits_of(
+    found: Measured, playbook: Playbook | None, attributes: Mapping[str, Any]
+) -> Iterator[tuple[str, Limit, float]]:
+    """(name, limit, bound) of each limit of the metric that holds all year."""
+    if playbook is None or found.kind not in _AS_MEASURED:
+        return
+    for name, limit in playbook.limit.items():
+        if limit.on == found.metric and limit.enabled and not limit.months and limit.unit in (None, found.unit):
+            yield name, limit, _bound(limit, attributes)
+
+
 def _bound(limit: Limit, attributes: Mapping[str, Any]) -> float:
+    """The asset's own value, which stands before the playbook's."""
     own = number(attributes.get(limit.attribute)) if limit.attribute else None
     given = limit.high if limit.high is not None else limit.low
     return own if own is not None else float(given if given is not None else math.nan)
