@@ -37,7 +37,7 @@ from satomori_store.port import Aggregate, ObservationStore
 
 _REFERENCE_DAYS_MAX = 400
 # Raised where the shape of detectors' states changes: what was kept in another is learned anew.
-_STATES = 6
+_STATES = 7
 # A detector that goes on learning sees so many rows a judgement at most beyond those it judges: seconds of work.
 _ROLL_ROWS_MAX = 20_000
 # Its state is kept for so many days, one a day, so that what arrives late is judged by what was known then.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from satomori_analytics.detectors.arrays import pack, unpack
 from satomori_analytics.detectors.base import Counts, Floats, Marks, Times
-from satomori_analytics.detectors.windows import KEPT, Recent, doubling
+from satomori_analytics.detectors.windows import KEPT, Recent, doubling, without
 
 _SLOTS, _DAYS = 24, 28
 _SLOT_US = 3_600_000_000
@@ -140,12 +140,12 @@ class Season:
     def explained(self) -> Floats:
         return self._profile.explained
 
-    def measure(self, at_us: Times, values: Floats, counts: Counts) -> list[Floats]:
+    def measure(self, at_us: Times, values: Floats, counts: Counts, since: Counts) -> list[Floats]:
         self.expected = self._profile.expect(at_us)
         windows = doubling(self._recent.extend(values - self.expected, counts))
         found: list[Floats] = []
         for n in (1, 8, 32, 128):
-            mean = windows[n][0][KEPT:]
+            mean = without(windows[n][0][KEPT:], since, n)
             found += [mean, -mean]
         return found
 

@@ -19,7 +19,7 @@ from satomori_analytics.detectors.budget import DAY_US, Rates, Records
 from satomori_analytics.detectors.category import Category
 from satomori_analytics.detectors.extremes import BLOCK, Extremes
 from satomori_analytics.detectors.season import Season
-from satomori_analytics.detectors.windows import Windows
+from satomori_analytics.detectors.windows import Pauses, Windows
 
 _CAP = 6.0  # how much one statistic may say: once in a million blocks
 _RAREST = 6
@@ -44,8 +44,11 @@ class Component(Protocol):
         """The chosen series, by place, begin a new block at those times."""
         ...
 
-    def measure(self, at_us: Times, values: Floats, counts: Counts) -> list[Floats]:
-        """Statistics, high where odd, NaN where unknown. Of series s the first `counts[s]` rows are there."""
+    def measure(self, at_us: Times, values: Floats, counts: Counts, since: Counts) -> list[Floats]:
+        """Statistics, high where odd, NaN where unknown. Of series s the first `counts[s]` rows are there.
+
+        `since`: how many rows there are since a long pause.
+        """
         ...
 
     def learn(self, at_us: Times, values: Floats, normal: Marks) -> None: ...
@@ -146,7 +149,7 @@ class _Series:
         self._first_sides = np.concatenate([[0], np.cumsum(sides)[:-1]])
         self._extremes = Extremes(columns, sum(sides))
         self._rates, self._records = Rates(columns, max(quiet_us, DAY_US)), Records(columns, quiet_us)
-        self._unseasonable_category = Category()
+        self._unseasonable_category, self._pauses = Category(), Pauses(columns)
         self._log_budget, self._relearn_us = log_budget, relearn_us
         self._alarming = np.zeros(columns, bool)
         self._alarming_since = np.full(columns, _NEVER)
@@ -157,10 +160,12 @@ class _Series:
         if len(begun):
             for component in self.components:
                 component.refit(begun, at_us[0, begun])
+            self._pauses.refit(begun)
             self._extremes.refit(begun)
             self._rates.refit(begun)
         known = np.arange(len(values))[:, None] < counts
-        statistics = np.stack([each for c in self.components for each in c.measure(at_us, values, counts)])
+        since = self._pauses.rows_since(at_us, counts)
+        statistics = np.stack([each for c in self.components for each in c.measure(at_us, values, counts, since)])
         rarest = self._rarest(statistics)
         low, high = self._band(values.shape)
         newness = self._news(newness, self._unseasonable(at_us, values), (values < low) | (values > high))
@@ -230,7 +235,7 @@ class _Series:
     def state(self) -> dict[str, Any]:
         return {
             "seen": pack(self.seen), "alarming": pack(self._alarming), "since": pack(self._alarming_since),
-            "unseasonable": self._unseasonable_category.state(),
+            "pauses": self._pauses.state(), "unseasonable": self._unseasonable_category.state(),
             "extremes": self._extremes.state(), "rates": self._rates.state(), "records": self._records.state(),
             "components": [component.state() for component in self.components],
         }  # fmt: skip
@@ -239,7 +244,12 @@ class _Series:
         self.seen, self._alarming = unpack(state["seen"]), unpack(state["alarming"])
         self._alarming_since = unpack(state["since"])
         self._unseasonable_category.restore(state["unseasonable"])
-        for part, name in ((self._extremes, "extremes"), (self._rates, "rates"), (self._records, "records")):
+        for part, name in (
+            (self._pauses, "pauses"),
+            (self._extremes, "extremes"),
+            (self._rates, "rates"),
+            (self._records, "records"),
+        ):
             part.restore(state[name])
         for component, own in zip(self.components, state["components"], strict=True):
             component.restore(own)

@@ -15,6 +15,59 @@ _DOUBLINGS = 7
 KEPT = 2**_DOUBLINGS - 1  # rows before the newest that are needed
 
 
+_PAUSE_ROWS = KEPT + 1  # a pause as long as this many usual intervals: what was before it is not what was just now
+_INTERVALS = 16, 2048  # needed to know what is usual; how many count
+_NEVER = -1 << 62
+
+
+class Pauses:
+    """How many rows there are since the last long pause of each series: windows that reach across it are unknown."""
+
+    def __init__(self, series: int) -> None:
+        self._heard_us = np.full(series, _NEVER)
+        self._total_us, self._number = np.zeros(series, np.int64), np.zeros(series, np.int64)
+        self._limit_us = np.full(series, -_NEVER)
+        self._rows = np.full(series, 2 * _PAUSE_ROWS)
+
+    def refit(self, chosen: Counts) -> None:
+        many = chosen[self._number[chosen] > _INTERVALS[1]]
+        self._total_us[many] //= 2
+        self._number[many] //= 2
+        known = chosen[self._number[chosen] >= _INTERVALS[0]]
+        self._limit_us[known] = _PAUSE_ROWS * self._total_us[known] // self._number[known]
+
+    def rows_since(self, at_us: Times, counts: Counts) -> Counts:
+        """[rows, series], with the row itself. Of series s the first `counts[s]` rows are there."""
+        place = np.arange(len(at_us))[:, None]
+        before = np.concatenate([self._heard_us[None], at_us[:-1]])
+        counted = (place < counts) & (before != _NEVER)
+        interval = np.where(counted, at_us - before, 0)
+        long = interval > self._limit_us
+        last = np.maximum.accumulate(np.where(long, place, -1), axis=0)
+        since = np.where(last >= 0, place - last + 1, self._rows + place + 1)
+        self._total_us += np.where(long, 0, interval).sum(axis=0)
+        self._number += (counted & ~long).sum(axis=0)
+        newest = (np.maximum(counts - 1, 0), np.arange(len(counts)))
+        self._heard_us = np.where(counts > 0, at_us[newest], self._heard_us)
+        self._rows = np.where(counts > 0, np.minimum(since[newest], 2 * _PAUSE_ROWS), self._rows)
+        return since
+
+    def state(self) -> dict[str, Any]:
+        return {name: pack(getattr(self, f"_{name}")) for name in _PAUSES}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        for name in _PAUSES:
+            setattr(self, f"_{name}", unpack(state[name]))
+
+
+_PAUSES = ("heard_us", "total_us", "number", "limit_us", "rows")
+
+
+def without(statistic: Floats, since: Counts, reach: int) -> Floats:
+    """NaN where a statistic of the newest `reach` rows, [rows, series], reaches across a pause."""
+    return np.where(since < reach, np.nan, statistic)
+
+
 class Recent:
     """The last KEPT values of each series, NaN where there was none yet; a new series of rows is put behind them."""
 
@@ -57,6 +110,31 @@ def _back(rows: Floats, n: int) -> Floats:
     return shifted
 
 
+_REACHES = (
+    1,
+    1,
+    8,
+    8,
+    32,
+    32,
+    128,
+    128,
+    64,
+    128,
+    2,
+    16,
+    64,
+    64,
+    64,
+    64,
+    64,
+    64,
+    64,
+    128,
+    128,
+)  # rows that each rests on
+
+
 class Windows:
     """Level (both sides), drift, step and log spread (both sides), each at several scales."""
 
@@ -68,7 +146,7 @@ class Windows:
     def refit(self, chosen: Counts, at_us: Times) -> None:
         """Nothing here is learned."""
 
-    def measure(self, at_us: Times, values: Floats, counts: Counts) -> list[Floats]:  # noqa: ARG002 - a component's form
+    def measure(self, at_us: Times, values: Floats, counts: Counts, since: Counts) -> list[Floats]:  # noqa: ARG002 - a component's form
         rows = self._recent.extend(values, counts)
         windows = doubling(rows)
         mean = {n: each[0] for n, each in windows.items()}
@@ -82,6 +160,8 @@ class Windows:
         for n in (4, 16, 64, 128):
             spread = np.log(np.sqrt(windows[n][1][KEPT:] / (n - 1)) + least)
             found += [spread, -spread]
+        if (since < 2 * _PAUSE_ROWS).any():
+            return [without(each, since, reach) for each, reach in zip(found, _REACHES, strict=True)]
         return found
 
     def learn(self, at_us: Times, values: Floats, normal: Marks) -> None:
