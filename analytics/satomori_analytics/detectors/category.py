@@ -21,7 +21,7 @@ _EMPTY = (np.inf, np.inf, 0.0, 0.0, 0.0)
 _LASTING_ROWS, _LASTING_US = 10, 86_400_000_000
 _LEAST_ROWS, _LEAST_US = 100, 86_400_000_000  # seen of a series before it is judged
 _RANGE_LEAST = 1e-3  # of the value: rounding noise on a constant is nothing new
-_BLOCK_ROWS_MAX = 512
+_BLOCK_ROWS_FIRST, _BLOCK_ROWS_MAX = 16, 512  # tried together; more while nothing is new
 
 
 class Category:
@@ -48,14 +48,14 @@ class Category:
             self._start(values.shape[1])
         features, ripe = self._features(at_us, values)
         distance = np.zeros(values.shape)
-        start, size = 0, 1
+        start, size = 0, _BLOCK_ROWS_FIRST
         while start < len(at_us):
             known = self._learn_known(at_us[start : start + size], features[start : start + size])
             start += known
             if known < size and start < len(at_us):
                 distance[start] = np.where(ripe[start], self._learn_new(at_us[start], features[start]), 0.0)
                 start += 1
-            size = min(2 * known + 1, _BLOCK_ROWS_MAX)
+            size = min(max(2 * known, _BLOCK_ROWS_FIRST), _BLOCK_ROWS_MAX)
         return np.where(ripe, distance, np.nan)
 
     def _features(self, at_us: Times, values: Floats) -> tuple[Floats, Marks]:
@@ -68,8 +68,11 @@ class Category:
         order = np.argsort(~known, axis=0, kind="stable")
         packed = np.concatenate([self._latest, np.take_along_axis(values, order, axis=0)])
         total = np.zeros(values.shape)
+        whole, rows = bool(known.all()), len(values)
         for back in range(_ROWS):  # in a fixed order, so that any cut gives the same
-            total += np.take_along_axis(packed, count + _ROWS - 1 - back, axis=0)
+            first = _ROWS - back
+            here = packed[first : first + rows] if whole else np.take_along_axis(packed, count + first - 1, axis=0)
+            total += here
         seen = self._seen + count
         mean = np.where(known & (seen >= _ROWS), total / _ROWS, np.nan)
         ripe = (seen > _LEAST_ROWS) & (at_us - self._begun_us >= _LEAST_US)
