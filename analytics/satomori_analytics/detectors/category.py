@@ -68,11 +68,9 @@ class Category:
         order = np.argsort(~known, axis=0, kind="stable")
         packed = np.concatenate([self._latest, np.take_along_axis(values, order, axis=0)])
         total = np.zeros(values.shape)
-        whole, rows = bool(known.all()), len(values)
         for back in range(_ROWS):  # in a fixed order, so that any cut gives the same
-            first = _ROWS - back
-            here = packed[first : first + rows] if whole else np.take_along_axis(packed, count + first - 1, axis=0)
-            total += here
+            total += packed[_ROWS - back : len(packed) - back]
+        total = np.take_along_axis(total, np.maximum(count - 1, 0), axis=0)
         seen = self._seen + count
         mean = np.where(known & (seen >= _ROWS), total / _ROWS, np.nan)
         ripe = (seen > _LEAST_ROWS) & (at_us - self._begun_us >= _LEAST_US)
@@ -108,7 +106,8 @@ class Category:
         span = np.maximum(top - bottom, np.abs(features) * _RANGE_LEAST)
         share = np.divide(away, span, out=np.zeros(away.shape), where=judged)
         inside = (value >= low) & (value <= high)
-        self._count(at_us[None], inside[None])
+        count += inside
+        np.maximum(last, at_us[:, None, None], out=last, where=inside)
         at = np.broadcast_to(at_us[:, None], new.shape)[new]
         self._categories[new] = _with(self._categories[new], features[new], at)
         return np.asarray(share.max(axis=1))
@@ -133,10 +132,11 @@ class Category:
 
 def _with(categories: Floats, values: Floats, at_us: Times) -> Floats:
     """[n, categories, 5] and one more category each at values [n]; where there is no room the closest two join."""
-    size = categories.shape[1]
-    founded = np.stack([values, values, np.ones(len(values)), at_us, at_us], axis=1)
-    grown = np.concatenate([categories, founded[:, None]], axis=1)
-    grown = np.take_along_axis(grown, np.argsort(grown[..., _LOW], axis=1, kind="stable")[..., None], axis=1)
+    series, size = np.arange(len(values)), categories.shape[1]
+    among = (categories[..., _LOW] <= values[:, None]).sum(axis=1)
+    place = np.arange(size + 1) - (np.arange(size + 1) > among[:, None])
+    grown = categories[series[:, None], np.minimum(place, size - 1)]
+    grown[series, among] = np.stack([values, values, np.ones(len(values)), at_us, at_us], axis=1)
     full = np.flatnonzero(grown[:, -1, _COUNT] > 0)
     left = np.full(len(grown), size - 1)  # of the one to drop, or to join with its right neighbour
     left[full] = np.argmin(grown[full, 1:, _LOW] - grown[full, :-1, _HIGH], axis=1)
@@ -151,6 +151,5 @@ def _with(categories: Floats, values: Floats, at_us: Times) -> Floats:
         ],
         axis=1,
     )
-    place = np.arange(size)
-    kept = place + (place > left[:, None])
-    return np.take_along_axis(grown, kept[..., None], axis=1)
+    kept = np.arange(size) + (np.arange(size) > left[:, None])
+    return np.asarray(grown[series[:, None], kept])
