@@ -305,7 +305,9 @@ def clock(
         off[step] = min(_middle_h(own), _middle_h(alone), key=abs) if agree else 0.0
         limit[step] = max(least_h, SIGMAS * float(np.nanmin(loose)))
         teaches[step] = abs(off[step]) < _TEACHES * limit[step]
-    return Course(off, limit, held(off, limit, hold_steps))
+    # A wave that could not be read for three days says nothing any more: else an alarm would stand until it can be.
+    unread = _trailing_sum(np.isnan(off).astype(float), 3 * STEPS_A_DAY) >= 3 * STEPS_A_DAY
+    return Course(off, limit, held(np.where(unread, 0.0, off), np.where(unread, least_h, limit), hold_steps))
 
 
 def _middle_h(hours: Floats) -> float:

@@ -157,6 +157,16 @@ def test_a_neighbour_whose_clock_is_behind_is_not_held_against_this_one(behind: 
     assert judged(mean[:-24], spread[:-24]) == []
 
 
+def test_a_clock_whose_wave_fades_is_held_against_nobody_any_more() -> None:
+    """What cannot be read says nothing: the finding ends, instead of standing as long as the sky is overcast."""
+    mean, spread = weather()
+    mean[LATE, 0] = np.roll(mean[:, 0], -9)[LATE]
+    mean[HOUR >= (FROM_DAY + 10) * 24, 0] = 15 + np.random.default_rng(1).normal(0, 1, 20 * 24)
+    (episode,) = (e for e in judged(mean, spread) if e.subject.kind == "clock")
+    assert episode.until_us is not None
+    assert episode.until_us < NOON_US + (FROM_DAY + 17) * DAY_US
+
+
 def test_two_sensors_that_have_changed_places() -> None:
     mean, spread = weather()
     mean[:, 1] += 8
