@@ -65,8 +65,10 @@ class Category:
         self._begun_us[begins] = at_us[np.argmax(known[:, begins], axis=0), np.flatnonzero(begins)]
         count = np.cumsum(known, axis=0)
         # Of each series the known values without gaps, after the 16 before them.
-        order = np.argsort(~known, axis=0, kind="stable")
-        packed = np.concatenate([self._latest, np.take_along_axis(values, order, axis=0)])
+        close = values
+        if not known.all():
+            close = np.take_along_axis(values, np.argsort(~known, axis=0, kind="stable"), axis=0)
+        packed = np.concatenate([self._latest, close])
         total = np.zeros(values.shape)
         for back in range(_ROWS):  # in a fixed order, so that any cut gives the same
             total += packed[_ROWS - back : len(packed) - back]
