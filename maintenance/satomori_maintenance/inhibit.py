@@ -1,7 +1,8 @@
 """Which alert explains which: people are told of the cause, not of what follows from it. Pure.
 
 - A silent gateway explains the silence of the sensors behind it.
-- A sensor found faulty explains trouble that its own datastream reports, or that is derived of it.
+- A sensor found faulty explains trouble that its own datastream reports, or that is derived of it. A wrong clock
+  explains no limit of what is measured: the time of a value is off, the value is right.
 
 Only what began no earlier than its explanation is explained by it: a bridge that was in danger before the flood
 took its sensor stays in danger, and a sensor that was dead before its gateway went is its own cause.
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 
 from satomori_core.vocabulary import Cause
 
-SILENT = "silent"
+SILENT, CLOCK, LIMIT = "silent", "clock", "limit"  # kinds of findings
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +72,15 @@ def _explanation(
 
 
 def _may_follow(effect: Candidate, cause: Candidate) -> bool:
-    """Whether `effect` began while `cause` was there.
+    """Whether `effect` began while `cause` was there and may come of it.
 
     A silence is dated from the last value, which may lie two intervals back; a sensor's silence itself can bring
     forth no value, so trouble seen before it is no product of it.
     """
     if effect.cause is Cause.ASSET and cause.kind == SILENT:
         slack_us = 0
+    elif cause.kind == CLOCK and effect.kind == LIMIT and effect.datastream is not None:
+        return False
     else:
         slack_us = 2 * max(effect.interval_us, cause.interval_us)
     began_in_time = effect.since_us >= cause.since_us - slack_us

@@ -88,7 +88,11 @@ def test_what_is_derived_of_a_faulty_sensor_is_explained_by_it() -> None:
     assert explanations([STUCK, index], T0, HOLD) == {4: 3}
     assert explanations([STUCK, replace(index, inputs=frozenset({5}))], T0, HOLD) == {}
     clock = replace(STUCK, kind="clock", datastream=None, inputs=frozenset({6, 7}))
-    assert explanations([clock, TROUBLE], T0, HOLD) == {4: 3}
+    seldom = replace(TROUBLE, kind="univariate")
+    assert explanations([clock, seldom], T0, HOLD) == {4: 3}
+    derived = replace(TROUBLE, datastream=None, inputs=frozenset({7, 9}))
+    assert explanations([clock, derived], T0, HOLD) == {4: 3}
+    assert explanations([clock, TROUBLE], T0, HOLD) == {}, "gas measured at a wrong time is gas"
 
 
 @given(candidates, st.integers(T0 + 30 * MINUTE_US, T0 + 80 * MINUTE_US))
