@@ -332,7 +332,7 @@ def test_any_text_is_read_or_refused(text: str, tmp_path_factory: pytest.TempPat
             assert str(folder) in str(error)  # noqa: PT017 - any text may as well be a file
 
 
-# ------------------------------------------------------------------ hindcasts: the figures stand in analytics/README.md
+# ------------------------------------------------------------------ hindcasts: the figures stand in docs/forecasts.md
 
 
 def rms(errors: Sequence[float]) -> float:
