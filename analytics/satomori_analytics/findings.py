@@ -1,6 +1,6 @@
 """Episodes become findings in the registry: opened, updated, closed by fingerprint. Run again, nothing doubles."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from satomori_analytics.episodes import Episode
 from satomori_analytics.indicators.base import to_json
+from satomori_core.clock import HOUR_US
 from satomori_core.vocabulary import Level
 from satomori_store.databases import translated
 from satomori_store.models import Finding
@@ -64,7 +65,10 @@ def carried_at(standing: Iterable[Standing], at_us: int) -> dict[str, dict[str, 
 
 
 def keep(engine: Engine, judged: Sequence[Judged], now_us: int, historical_after_us: int) -> int:
-    """Bring the registry's findings in line with what was judged; how many rows changed. One short transaction."""
+    """Bring the registry's findings in line with what was judged; how many rows changed. One short transaction.
+
+    What a clock that is known to be behind says is as much newer: else a flood behind it would be history.
+    """
     touched = sorted({name for part in judged for name in part.fingerprints})
     if not touched:
         return 0
@@ -77,13 +81,32 @@ def keep(engine: Engine, judged: Sequence[Judged], now_us: int, historical_after
             overlapping = query.where(or_(Finding.until_us.is_(None), Finding.until_us >= earliest))
             for finding in session.scalars(overlapping.order_by(Finding.since_us)):
                 known.setdefault(finding.fingerprint, []).append(finding)
+        old_us = now_us - historical_after_us
+        late = {e.subject.asset for part in judged for e in part.episodes if e.seen_us < old_us}
+        behind = _behind_us(session, late)
+
+        def is_old(episode: Episode) -> bool:
+            return episode.seen_us + behind.get(episode.subject.datastream, 0) < old_us
+
         for part in judged:
-            changed += _keep_part(session, part, known, now_us, historical_after_us)
+            changed += _keep_part(session, part, known, now_us, is_old)
     return changed
 
 
+def _behind_us(session: Session, assets: Iterable[str]) -> dict[int | None, int]:
+    """By how much the clocks of these assets' datastreams are found to be behind."""
+    wanted, found = sorted(assets), dict[int | None, int]()
+    for start in range(0, len(wanted), 500):
+        query = select(Finding.evidence).where(
+            Finding.asset_id.in_(wanted[start : start + 500]), Finding.kind == "clock", Finding.until_us.is_(None)
+        )
+        for evidence in session.scalars(query):
+            found |= dict.fromkeys(evidence["inputs"], max(0, int(-evidence["hours"] * HOUR_US)))
+    return found
+
+
 def _keep_part(
-    session: Session, part: Judged, known: dict[str, list[Finding]], now_us: int, historical_after_us: int
+    session: Session, part: Judged, known: dict[str, list[Finding]], now_us: int, is_old: Callable[[Episode], bool]
 ) -> int:
     changed = 0
     by_cause: dict[str, list[Episode]] = {}
@@ -94,7 +117,7 @@ def _keep_part(
         findings = [f for f in known.get(fingerprint, ()) if _overlaps(f, part.from_us, part.until_us)]
         for episode in sorted(by_cause.get(fingerprint, ()), key=lambda e: e.since_us):
             matches = [f for f in findings if _overlaps(f, episode.since_us, episode.until_us or part.until_us)]
-            historical = now_us - episode.seen_us > historical_after_us
+            historical = is_old(episode)
             if matches:
                 findings = [f for f in findings if f not in matches]
                 changed += _update(matches[0], episode, part, now_us, historical=historical)

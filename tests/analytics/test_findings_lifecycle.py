@@ -7,6 +7,8 @@ from sqlalchemy import text
 from satomori_core.clock import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from satomori_core.vocabulary import Level
 from satomori_store.databases import writing
+from satomori_store.models import Finding
+from satomori_store.transactions import changing
 from support.analytics_region import NOON_US, Region
 
 
@@ -91,6 +93,27 @@ def test_old_data_make_historical_findings(region: Region) -> None:
     region.put("pond", "water_level", every(MINUTE_US, [2.1, 2.2], now_us - 2 * MINUTE_US))
     region.digest(now_us, analyst)
     assert [f.historical for f in region.findings("limit")] == [True, False]
+
+
+def test_a_flood_behind_a_slow_clock_is_no_history(region: Region) -> None:
+    """Once the clock is found, what its device says counts from when it really was."""
+    region.add_asset("pond", "irrigation_pond", ["water_level"], attributes={"level_warning_m": 2.0})
+    now_us = NOON_US + DAY_US
+    region.put("pond", "water_level", every(MINUTE_US, [1.0, 2.1, 2.2], now_us - 5 * HOUR_US - 3 * MINUTE_US))
+    analyst = region.digest(now_us)
+    assert [f.historical for f in region.findings("limit")] == [True]
+    with changing(region.registry) as session:
+        session.add(
+            Finding(
+                fingerprint="clock:pond", kind="clock", cause="sensor", asset_id="pond", detector="checks", level=1,
+                confidence=1.0, since_us=NOON_US, found_us=now_us, updated_us=now_us, historical=False,
+                evidence={"hours": -5.0, "inputs": [region.streams["pond", "water_level"]]},
+                text_ja="時計", text_en="clock", advice_ja="", advice_en="",
+            )
+        )  # fmt: skip
+    region.put("pond", "water_level", every(MINUTE_US, [2.3], now_us - 5 * HOUR_US))
+    region.digest(now_us, analyst)
+    assert [f.historical for f in region.findings("limit")] == [False]
 
 
 def test_qc_is_written_and_failed_values_do_not_count(region: Region) -> None:
