@@ -11,22 +11,12 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from satomori_core.broker import BrokerAddress
+from satomori_core.cancellation import mind_cancellation
 from satomori_core.errors import UnavailableError
 
 CONNECT_TIMEOUT_S = 3.0
 GOODBYE_S = 1.5  # how long a stop waits for the broker
 SESSION_EXPIRY_S = 7 * 86400  # MQTT 5: how long the broker keeps a session that we asked to keep
-
-
-def mind_cancellation() -> None:
-    """Raise CancelledError where this task was told to end and went on all the same.
-
-    `asyncio.wait_for` of Python 3.11, which aiomqtt uses, loses a cancellation that comes just as what it waits for is
-    done (mended in 3.12), and a task group that ends with errors loses one too. Not for tasks that had such a group.
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from functools import partial
 
 from satomori_core import __version__
 from satomori_core.broker import BrokerAddress
+from satomori_core.cancellation import mind_cancellation
 from satomori_core.clock import to_iso
 from satomori_core.errors import RejectedError, UnavailableError
 from satomori_core.logs import get_logger
@@ -29,7 +30,7 @@ from satomori_edge.clock import CLOCK, told_us
 from satomori_edge.keeper import Keeper
 from satomori_edge.lanes import Contact, Flight, Sent, Window
 from satomori_edge.outbox import Numbered, Outbox, StreamLoss
-from satomori_edge.session import Incoming, Outgoing, Session, connect, mind_cancellation
+from satomori_edge.session import Incoming, Outgoing, Session, connect
 from satomori_edge.settings import UplinkSettings
 from satomori_edge.tally import Tally
 

@@ -4,7 +4,6 @@ Three things that aiomqtt does not offer are reached at the paho client beneath 
 broker had kept our session, and not reading for a while. A packet is held whole, whatever its size.
 """
 
-import asyncio
 import socket
 import ssl
 from collections import deque
@@ -19,6 +18,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from typing_extensions import override
 
 from satomori_core.broker import BrokerAddress
+from satomori_core.cancellation import mind_cancellation
 from satomori_core.clock import now_us
 from satomori_ingest.broker_session import CONNECT_TIMEOUT_S, BrokerSession, GoneError, Subscription
 from satomori_ingest.protocol import (
@@ -165,7 +165,7 @@ class Session311(BrokerSession):
         for (pattern, _), code in zip(filters, codes, strict=False):
             if isinstance(code, ReasonCode) and code.is_failure:
                 raise RefusedError(f"the broker refused the subscription of {pattern}", lasting=True)
-        _mind_cancellation()
+        mind_cancellation()
         again = [(topic, payload) for topic, payload, _ in self._unconfirmed]
         self._unconfirmed.clear()
         self.publish(again, qos=1)
@@ -208,15 +208,4 @@ class Session311(BrokerSession):
         if client is not None:
             with suppress(aiomqtt.MqttError):
                 await client.__aexit__(None, None, None)
-            _mind_cancellation()
-
-
-def _mind_cancellation() -> None:
-    """Raise CancelledError where this task was told to end and went on all the same.
-
-    `asyncio.wait_for` of Python 3.11, which aiomqtt uses, loses a cancellation that comes just as what it waits for is
-    done (mended in 3.12).
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
+            mind_cancellation()

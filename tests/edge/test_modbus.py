@@ -9,12 +9,17 @@ from pathlib import Path
 
 import pytest
 import structlog
+from pymodbus.client import AsyncModbusTcpClient
+from pymodbus.exceptions import ModbusIOException
+from pymodbus.pdu import ModbusPDU
 from pymodbus.server import ModbusSerialServer
 from pymodbus.simulator import DataType, SimData, SimDevice
+from typing_extensions import override
 
 from satomori_core.readings import Reading
 from satomori_edge.settings import ModbusSettings, Register, Slave
 from satomori_edge.sources.modbus import ModbusSource
+from satomori_edge.sources.modbus_client import ModbusClient
 from support.edge import slaves, until
 from support.patience import PATIENCE_S
 from support.ports import free_ports
@@ -181,3 +186,22 @@ async def test_a_tcp_peer_that_is_there_but_mute_is_connected_to_afresh() -> Non
     settings = ModbusSettings(host="127.0.0.1", tcp_port=port, slaves=members, timeout_s=0.02, interval_s=0.05)
     async with await asyncio.start_server(swallow, "127.0.0.1", port):
         await listen(settings, lambda *_: connections >= 2)
+
+
+async def test_a_cancellation_that_the_library_loses_is_minded() -> None:
+    """`asyncio.wait_for` of Python 3.11, in which pymodbus awaits an answer, may take it for a timeout."""
+
+    class Losing(AsyncModbusTcpClient):
+        @override
+        async def read_holding_registers(self, *_: object, **__: object) -> ModbusPDU:
+            try:
+                await asyncio.sleep(PATIENCE_S)
+            except asyncio.CancelledError:
+                raise ModbusIOException("no answer") from None
+            raise AssertionError
+
+    asking = asyncio.create_task(ModbusClient(Losing("127.0.0.1")).read(1, "holding", 0, 1))
+    await asyncio.sleep(0)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking

@@ -15,6 +15,7 @@ from pymodbus.exceptions import ModbusException
 from pymodbus.pdu import ModbusPDU
 from typing_extensions import override
 
+from satomori_core.cancellation import mind_cancellation
 from satomori_core.errors import RejectedError, UnavailableError
 from satomori_edge.settings import ModbusSettings, RegisterKind
 from satomori_edge.sources.jobs import Registers
@@ -62,6 +63,8 @@ class ModbusClient(Registers):
             response = await ask(address, count=count, device_id=unit)
         except ModbusException as error:
             raise NoAnswerError(error.string) from None
+        finally:
+            mind_cancellation()
         _judge(response)
         values = [*(response.bits if kind in {"coil", "discrete"} else response.registers)][:count]
         if len(values) < count:
@@ -80,6 +83,8 @@ class ModbusClient(Registers):
                 response = await self._client.write_registers(address, values, device_id=unit)
         except ModbusException as error:
             raise NoAnswerError(error.string) from None
+        finally:
+            mind_cancellation()
         _judge(response)
 
 
@@ -95,10 +100,16 @@ def _judge(response: ModbusPDU) -> None:
 async def open_line(settings: ModbusSettings) -> AsyncIterator[ModbusClient]:
     """Raise UnavailableError saying why it can't be opened."""
     client = _client(settings)
-    if not await client.connect():
-        why = "does not take the connection" if settings.host else "is it in use by another program, and may we use it?"
-        raise UnavailableError(f"{settings.line}: can't be opened; {why}")
+    connected = await client.connect()
     try:
+        mind_cancellation()
+        if not connected:
+            why = (
+                "does not take the connection"
+                if settings.host
+                else "is it in use by another program, and may we use it?"
+            )
+            raise UnavailableError(f"{settings.line}: can't be opened; {why}")
         yield ModbusClient(client)
     finally:
         client.close()
