@@ -68,6 +68,14 @@ def test_what_was_kept_is_taken_for_a_day_and_late_values_count_at_the_next_look
     assert {each.until_us for each in old} == {MIDNIGHT_US + 5 * DAY_US}
 
 
+def test_a_history_that_came_after_the_first_look_is_in_the_list_at_once(region: Region) -> None:
+    """As in a new region: the service is up, and looks, before the years that loggers have kept are sent."""
+    region.add_asset("pump", "pump_station", ["vibration"], interval_s=3600)
+    look(region, NOON_US)
+    region.put("pump", "vibration", [(MIDNIGHT_US - i * DAY_US, 5.0) for i in range(9, 0, -1)])
+    assert [each.value for each in listed(region, NOON_US)[0].measured if each.kind == "vibration"] == [5.0]
+
+
 def test_a_day_is_looked_at_once(region: Region) -> None:
     """Again, as after a restart, there is nothing to do; ten minutes after midnight there is."""
     creeping(region, 20)

@@ -79,7 +79,7 @@ def look(
     if set(FREQUENCY) <= set(days.streams):
         reference = _reference(store, days, None if before is None else before.reference, until_us)
     measured = tuple(measure(asset.class_, replace(days, reference=reference)))
-    return Kept(until_us, measured, tuple(sorted(days.columns)), reference)
+    return Kept(until_us, measured, days.known, reference)
 
 
 def _reference(store: ObservationStore, days: Days, before: Reference | None, until_us: int) -> Reference | None:

@@ -19,7 +19,7 @@ from satomori_store.transactions import transaction
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Days until `until_us` with these `columns`; `measured` without what is drawn."""
+    """Days until `until_us` with values in these `columns`; `measured` without what is drawn."""
 
     until_us: int
     measured: tuple[Measured, ...]

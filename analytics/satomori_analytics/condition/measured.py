@@ -49,6 +49,11 @@ class Days:
     streams: Mapping[str, int] = field(default_factory=dict)
     reference: Reference | None = None
 
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Names of the columns with any value."""
+        return tuple(sorted(name for name, column in self.columns.items() if np.isfinite(column).any()))
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:

@@ -84,12 +84,13 @@ def conditions(
     """From whole days before now. Without playbooks no limits are known, and so none that are reached.
 
     Without a ratebook ratings worsen by the package's rates. Without `drawn` what the last two midnights' looks kept
-    is taken, where there is one, for what the days say: they are not read.
+    is taken, where one found any values, for what the days say: they are not read.
     """
     fits = Fits(engine, assets, ratebook or load_rates())
     kept = load_kept(engine, [asset.id for asset in assets])
     until_us = now_us // DAY_US * DAY_US
-    taken = {} if drawn else {id_: each for id_, each in kept.items() if each.until_us >= until_us - DAY_US}
+    fresh = {id_: each for id_, each in kept.items() if each.columns and each.until_us >= until_us - DAY_US}
+    taken = {} if drawn else fresh
     streams = load_streams(engine, [asset.id for asset in assets if asset.id not in taken])
     found = []
     for asset in assets:
@@ -97,7 +98,7 @@ def conditions(
         if said is None:
             days = read_days(store, asset, streams.get(asset.id, {}), until_us - DAYS_MAX * DAY_US, DAYS_MAX)
             days = replace(days, reference=_reference_of(days, kept.get(asset.id)))
-            said = Kept(until_us, tuple(measure(asset.class_, days)), tuple(days.columns), days.reference)
+            said = Kept(until_us, tuple(measure(asset.class_, days)), days.known, days.reference)
         limits = None if playbooks is None else playbooks.of(asset.class_, asset.municipality_id)
         found.append(_condition(asset, said, now_us, fits.of(asset), limits))
     return found

@@ -76,7 +76,7 @@ def ageing_text(found: Ageing) -> tuple[str, str]:
     share = [f"{100 * value:.0f}" for value in (found.chance, found.low, found.high)]
     scale = {"health": ("健全度", "rating"), "sewer": ("緊急度", "urgency")}[found.scale]
     years = found.inspected_years
-    ago = (f"{years}年前の点検の", f" {years} years ago") if years else ("", "")
+    ago = (f"{years}年前の点検の", f" {years} year{'s' if years > 1 else ''} ago") if years else ("", "")
     ja, en = {
         "rating": (f"{ago[0]}{scale[0]}と{found.rates_ja}から", f"from its {scale[1]}{ago[1]} and {found.rates_en}"),
         "age": (f"建設年と{found.rates_ja}だけから", f"from its age and {found.rates_en} alone"),
