@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
+from distributed import Client
 
 from satomori_analytics.pools import Cluster, Here, Partition, Pool, Processes, by_group
 from satomori_analytics.work import Outcome
@@ -31,7 +32,10 @@ def numbers(outcomes: Iterator[Outcome]) -> list[int]:
 
 @contextmanager
 def cluster(folder: Path) -> Iterator[str]:
-    """A scheduler and two workers, processes of their own on 127.0.0.1, each with a nanny; the scheduler's address."""
+    """A scheduler and two workers, processes of their own on 127.0.0.1, each with a nanny; the scheduler's address.
+
+    They are all there: one that is asked before it has workers says so after a while, as it should.
+    """
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     with ExitStack() as stack:
 
@@ -45,12 +49,22 @@ def cluster(folder: Path) -> Iterator[str]:
 
         note = folder / "scheduler.json"
         start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(note))
-        until(note.exists)
-        address: str = json.loads(note.read_text(encoding="utf-8"))["address"]
+        until(lambda: address_in(note))
+        address = address_in(note)
         for name in ("one", "two"):
             options = ["--nthreads", "1", "--no-dashboard", "--name", name, "--host", "127.0.0.1"]
             start("worker", address, *options)
+        with Client(address, set_as_default=False, timeout=60) as client:  # type: ignore[no-untyped-call]
+            client.wait_for_workers(2, timeout=60)
         yield address
+
+
+def address_in(note: Path) -> str:
+    """Empty while the note is not written to its end."""
+    try:
+        return str(json.loads(note.read_text(encoding="utf-8"))["address"])
+    except (FileNotFoundError, ValueError):
+        return ""
 
 
 def until(true: Callable[[], Any]) -> None:
