@@ -9,8 +9,6 @@ from satomori_analytics.condition.measured import Measured
 from satomori_analytics.condition.region import Condition, by_urgency, conditions, load_structures
 from satomori_analytics.playbook_files import load_playbooks
 from satomori_core.clock import DAY_US, HOUR_US
-from satomori_store.models import Datastream, Device
-from satomori_store.transactions import changing
 from support.analytics_region import NOON_US, Region
 
 MIDNIGHT_US = NOON_US // DAY_US * DAY_US
@@ -145,14 +143,7 @@ def test_a_new_probe_has_a_new_reference(region: Region) -> None:
     region.add_asset("bridge", "bridge", ["natural_frequency", "structure_temperature"], interval_s=86400)
     bridge(region, MIDNIGHT_US - 200 * DAY_US, 100, 0.0)
     look(region, MIDNIGHT_US - 100 * DAY_US + HOUR_US)
-    with changing(region.registry) as session:
-        session.add(Device(id="second", name="新しい計器", name_en="second", model=None))
-        session.flush()
-        row = Datastream(asset_id="bridge", device_id="second", metric="natural_frequency", unit="Hz", until_us=None,
-                         low=None, high=None, suspect_low=None, suspect_high=None)  # fmt: skip
-        session.add(row)
-        session.flush()
-        region.streams["bridge", "natural_frequency"] = row.id
+    region.replace_probe("bridge", "natural_frequency")
     rng = np.random.default_rng(1)
     at_us = [MIDNIGHT_US - (100 - i) * DAY_US + HOUR_US for i in range(100)]
     region.put("bridge", "natural_frequency", zip(at_us, (3 + rng.normal(0, 0.003, 100)).tolist(), strict=True))

@@ -13,8 +13,6 @@ from satomori_analytics.condition.trend import Trend
 from satomori_analytics.indicators.structures import frequency_residual
 from satomori_analytics.playbook_files import load_playbooks
 from satomori_core.clock import DAY_US, HOUR_US
-from satomori_store.models import Datastream, Device
-from satomori_store.transactions import changing
 from support.analytics_region import NOON_US, Region
 
 MIDNIGHT_US = NOON_US // DAY_US * DAY_US
@@ -105,14 +103,7 @@ def test_a_swapped_probe_begins_anew_and_says_so(region: Region) -> None:
     at_us = [MIDNIGHT_US - (80 - i) * DAY_US + HOUR_US for i in range(80)]
     values = 0.001 * np.arange(80) + rng.normal(0, 0.001, 80)
     region.put("slope", "tilt", zip(at_us[:40], values[:40].tolist(), strict=True))
-    with changing(region.registry) as session:
-        session.add(Device(id="second", name="新しい計器", name_en="second", model=None))
-        session.flush()
-        row = Datastream(asset_id="slope", device_id="second", metric="tilt", unit="deg", until_us=None,
-                         low=None, high=None, suspect_low=None, suspect_high=None)  # fmt: skip
-        session.add(row)
-        session.flush()
-        region.streams["slope", "tilt"] = row.id
+    region.replace_probe("slope", "tilt")
     region.put("slope", "tilt", zip(at_us[40:], (values[40:] + 2).tolist(), strict=True))
     (found,) = conditions(region.registry, region.store, load_structures(region.registry), NOON_US)
     (tilt,) = found.measured

@@ -58,6 +58,19 @@ class Region:
                 session.flush()
                 self.streams[name, metric] = row.id
 
+    def replace_probe(self, asset: str, metric: str) -> None:
+        """From now on `put` writes what a device of another make measures there."""
+        with changing(self.registry) as session:
+            session.add(Device(id="second", name="新しい計器", name_en="second", model=None))
+            session.flush()
+            row = Datastream(
+                asset_id=asset, device_id="second", metric=metric, unit=catalogue()[metric].unit,
+                low=None, high=None, suspect_low=None, suspect_high=None, until_us=None,
+            )  # fmt: skip
+            session.add(row)
+            session.flush()
+            self.streams[asset, metric] = row.id
+
     def put(self, asset: str, metric: str, observations: Iterable[tuple[int, float]], quality: int = 1) -> None:
         stream = self.streams[asset, metric]
         rows = [(stream, at_us, float(value), quality) for at_us, value in observations]

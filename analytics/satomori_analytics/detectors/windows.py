@@ -13,8 +13,6 @@ from satomori_analytics.detectors.base import Counts, Floats, Marks, Times
 
 _DOUBLINGS = 7
 KEPT = 2**_DOUBLINGS - 1  # rows before the newest that are needed
-
-
 _PAUSE_ROWS = KEPT + 1  # a pause as long as this many usual intervals: what was before it is not what was just now
 _INTERVALS = 16, 2048  # needed to know what is usual; how many count
 _NEVER = -1 << 62
@@ -110,29 +108,8 @@ def _back(rows: Floats, n: int) -> Floats:
     return shifted
 
 
-_REACHES = (
-    1,
-    1,
-    8,
-    8,
-    32,
-    32,
-    128,
-    128,
-    64,
-    128,
-    2,
-    16,
-    64,
-    64,
-    64,
-    64,
-    64,
-    64,
-    64,
-    128,
-    128,
-)  # rows that each rests on
+# Rows that each statistic rests on, in their order below; a spread rests on the level over 64 too.
+_REACHES = (1, 1, 8, 8, 32, 32, 128, 128, 64, 128, 2, 16, 64, *(64,) * 6, 128, 128)
 
 
 class Windows:
